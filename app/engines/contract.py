@@ -12,6 +12,7 @@ Progress = Callable[[float], None]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+Opt = TypeVar("Opt", bound="Options")
 
 
 def unheard(fraction: float) -> None:
@@ -39,7 +40,7 @@ class EngineIdentity:
     """Name and fingerprint of the weights, `htdemucs@5d2a9f0c31ab`; None where there are none."""
 
 
-class Engine(ABC, Generic[In, Out]):
+class Engine(ABC, Generic[In, Out, Opt]):
     """One way to do one task.
 
     The constructor loads weights and is slow; `run` may be called many times, by one thread at a time. The same
@@ -49,25 +50,25 @@ class Engine(ABC, Generic[In, Out]):
     task: ClassVar[str]
     name: ClassVar[str]
     version: ClassVar[str]
-    Options: ClassVar[type[Options]] = Options
+    options_type: ClassVar[type[Options]] = Options
 
-    def __init__(self, options: Options, models: Models, device: str = "cpu") -> None:
+    def __init__(self, options: Opt, models: Models, device: str = "cpu") -> None:
         """Load what `options` ask for onto `device` (`cpu`, `cuda`). Raises `errors.WeightsMissing`."""
         self.device = device
 
     @classmethod
-    def weights(cls, options: Options) -> str | None:
+    def weights(cls, options: Opt) -> str | None:
         """The name in `app.weights.TABLE` of the weights that these options need, or None."""
         return None
 
     @classmethod
-    def identity(cls, options: Options, models: Models) -> EngineIdentity:
+    def identity(cls, options: Opt, models: Models) -> EngineIdentity:
         name = cls.weights(options)
         weights = None if name is None else f"{name}@{models.fingerprint(name)}"
         return EngineIdentity(task=cls.task, engine=cls.name, version=cls.version, weights=weights)
 
     @abstractmethod
-    def run(self, inputs: Sequence[In], options: Options, progress: Progress = unheard) -> list[Out]:
+    def run(self, inputs: Sequence[In], options: Opt, progress: Progress = unheard) -> list[Out]:
         """One output for each input, in order. A batch gives the same as its items one by one.
 
         Raises `errors.BadAudio` where an input holds NaN or infinity. Empty and silent inputs give empty results.

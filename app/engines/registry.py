@@ -38,14 +38,14 @@ class Choice:
 class Chosen:
     """The engine that a choice gets."""
 
-    engine: type[Engine[Any, Any]]
+    engine: type[Engine[Any, Any, Any]]
     options: Options
     instead_of: str
     """Why better engines were passed over; empty where the best one was taken."""
 
 
 @cache
-def engines_for(task: str) -> tuple[type[Engine[Any, Any]], ...]:
+def engines_for(task: str) -> tuple[type[Engine[Any, Any, Any]], ...]:
     """The engine classes of a task, best first."""
     classes = []
     for path in ENGINES[task]:
@@ -76,7 +76,7 @@ def choose(task: str, choice: Choice, models: Models) -> Chosen:
 
     Raises `NoEngine` with the reason for each engine passed over.
     """
-    reasons = []
+    reasons: list[str] = []
     for cls in _candidates(task, choice):
         reason = _problem(cls, dict(choice.options))
         if not reason:
@@ -89,17 +89,17 @@ def choose(task: str, choice: Choice, models: Models) -> Chosen:
     raise NoEngine(task=task, reasons=" ".join(reasons))
 
 
-def _candidates(task: str, choice: Choice) -> list[type[Engine[Any, Any]]]:
+def _candidates(task: str, choice: Choice) -> list[type[Engine[Any, Any, Any]]]:
     return [cls for cls in engines_for(task) if choice.engine in (AUTO, cls.name)]
 
 
-def _options(cls: type[Engine[Any, Any]], wanted: Mapping[str, Any]) -> Options:
-    return TypeAdapter(cls.Options).validate_python(dict(wanted))
+def _options(cls: type[Engine[Any, Any, Any]], wanted: Mapping[str, Any]) -> Options:
+    return TypeAdapter(cls.options_type).validate_python(dict(wanted))
 
 
-def _problem(cls: type[Engine[Any, Any]], wanted: Mapping[str, Any]) -> str | None:
+def _problem(cls: type[Engine[Any, Any, Any]], wanted: Mapping[str, Any]) -> str | None:
     """Why this engine cannot take these options, or None."""
-    names = [option.name for option in fields(cls.Options)]
+    names = [option.name for option in fields(cls.options_type)]
     unknown = [name for name in wanted if name not in names]
     if unknown:
         return f"{cls.name} has no option {', '.join(unknown)} (it has: {', '.join(names) or 'none'})."
