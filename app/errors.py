@@ -162,11 +162,25 @@ class WeightsBroken(TuttiError):
     status = 409
 
 
+class WeightsUnreachable(TuttiError):
+    """The weights {weights} could not be fetched ({reason}). Try again later, or put these files into {folder} by
+    hand: {files}"""
+
+    status = 503
+    retry = True
+
+
 class ArtifactGone(TuttiError):
     """{role} is no longer in the store. Run the job again."""
 
     status = 410
     retry = True
+
+
+class BrokenDocument(TuttiError):
+    """{role} is not what it should be: {reason}. Run the job again."""
+
+    status = 422
 
 
 class StageFailed(TuttiError):
