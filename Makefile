@@ -28,7 +28,7 @@ demo: $(READY)  ## one song to a folder of results: make demo [SONG=path or URL]
 	$(BIN)/python -m jobs.demo $(if $(SONG),"$(SONG)")
 
 run: $(READY)   ## serve on localhost:8000 until Ctrl-C (dashboard on 8265)
-	$(BIN)/python -m jobs.serve
+	RAY_USAGE_STATS_ENABLED=0 $(BIN)/serve run serve_config.yaml
 
 test: lint      ## every check and test
 	$(BIN)/python -m pytest

@@ -39,7 +39,7 @@ class Store:
     """The bytes of every artifact. Safe to use from many threads and processes."""
 
     def __init__(self, url: str) -> None:
-        self.fs, self._root = fsspec.core.url_to_fs(url)
+        self.fs, self.root = fsspec.core.url_to_fs(url)
         self._is_local = isinstance(self.fs, LocalFileSystem)
 
     def put(self, path: Path) -> Blob:
@@ -87,10 +87,10 @@ class Store:
             self.fs.rm_file(self._result(key))
 
     def _blob(self, digest: str) -> str:
-        return f"{self._root}/blobs/{digest[:2]}/{digest}"
+        return f"{self.root}/blobs/{digest[:2]}/{digest}"
 
     def _result(self, key: str) -> str:
-        return f"{self._root}/results/{key[:2]}/{key}.json"
+        return f"{self.root}/results/{key[:2]}/{key}.json"
 
     def _file(self, role: str, digest: str, folder: Path) -> Path:
         if self._is_local:
