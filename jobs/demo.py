@@ -9,11 +9,8 @@ import argparse
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,10 +22,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from jobs.demo_song import write_demo_song
+from jobs.local import LocalApplication, NotStarted, is_up
 
 URL = os.environ.get("TUTTI_URL", "http://127.0.0.1:8000")
-START_LIMIT_S = 300
-"""Long enough for a cold disk to load torch in every replica; a warm start takes about half a minute."""
 FOLDER_CHARACTERS = 80
 
 console = Console()
@@ -46,53 +42,31 @@ def main() -> int:
             track = send(client, wanted.song)
             job = follow(client, start(client, track["id"], wanted.recipe, options_from(wanted.option)))
             folder = download(client, track, job, wanted.out)
-    except Refused as refusal:
-        console.print(f"[red]{refusal}")
+    except (Refused, NotStarted) as refusal:
+        console.print(refusal, style="red", highlight=False)
         return 1
     show(job, folder)
     return 0 if job["status"] == "completed" else 1
 
 
 class Refused(Exception):
-    """The application said no, or never came up."""
+    """The application, or this command, says no."""
 
 
 @contextmanager
 def running_application() -> Iterator[None]:
     """The application at URL; started, and stopped again, if none is there."""
-    if _is_up():
+    if is_up(URL):
         yield
         return
-    log_path = Path(tempfile.mkstemp(prefix="tutti-", suffix=".log")[1])
-    command = [str(Path(sys.executable).parent / "serve"), "run", "serve_config.yaml"]
-    environment = {"RAY_USAGE_STATS_ENABLED": "0", **os.environ}
-    with log_path.open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+    application = LocalApplication()
+    with console.status(f"Starting Ray and the engines (log: {application.log})"):
+        application.start()
     try:
-        with console.status(f"Starting Ray and the models (log: {log_path})"):
-            _wait_until_up(process, log_path)
         yield
     finally:
         with console.status("Stopping"):
-            process.send_signal(signal.SIGINT)
-            process.wait()
-
-
-def _is_up() -> bool:
-    try:
-        answer = httpx.get(f"{URL}/api/v1/health", timeout=5)
-    except httpx.TransportError:
-        return False
-    return answer.status_code == 200 and answer.json().get("status") == "ok"
-
-
-def _wait_until_up(process: "subprocess.Popen[bytes]", log_path: Path) -> None:
-    deadline = time.monotonic() + START_LIMIT_S
-    while not _is_up():
-        if process.poll() is not None or time.monotonic() > deadline:
-            tail = "\n".join(log_path.read_text().splitlines()[-15:])
-            raise Refused(f"The application did not start. The end of its log, {log_path}:\n{tail}")
-        time.sleep(0.5)
+            application.stop()
 
 
 def send(client: httpx.Client, song: str | None) -> dict[str, Any]:
