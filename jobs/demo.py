@@ -1,8 +1,7 @@
 """One song to a folder of results, with a progress bar: `make demo [SONG=path or URL]`.
 
 Starts the application unless one already runs at TUTTI_URL, sends the song, follows the job, downloads what was made
-into `out/<title>/`, prints a table of it, and stops what it started. It speaks to the application over HTTP alone, as
-any client would.
+into `out/<title>/`, prints a table of it, and stops what it started.
 """
 
 import argparse
@@ -16,41 +15,39 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from jobs.client import Client, Document, Refused
 from jobs.demo_song import write_demo_song
 from jobs.local import LocalApplication, NotStarted, is_up
 
 URL = os.environ.get("TUTTI_URL", "http://127.0.0.1:8000")
 FOLDER_CHARACTERS = 80
+"""Longest folder name: three bytes a character still fit the 255 that file systems allow."""
 
 console = Console()
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description="One song to a folder of results.")
     parser.add_argument("song", nargs="?", help="a file or an http(s) URL; without it, a demo song is made")
     parser.add_argument("--recipe", default="transcribe", help="what to make (default: everything)")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the results")
     parser.add_argument("--option", action="append", default=[], metavar="TASK.NAME=VALUE", help="lyrics.language=de")
     wanted = parser.parse_args()
     try:
-        with running_application(), httpx.Client(base_url=f"{URL}/api/v1", timeout=60) as client:
+        options = options_from(wanted.option)
+        with running_application(), Client(URL) as client:
             track = send(client, wanted.song)
-            job = follow(client, start(client, track["id"], wanted.recipe, options_from(wanted.option)))
+            job = follow(client, client.start(track["id"], wanted.recipe, options))
             folder = download(client, track, job, wanted.out)
     except (Refused, NotStarted) as refusal:
-        console.print(refusal, style="red", highlight=False)
+        console.print(str(refusal), style="red", highlight=False, markup=False)
         return 1
     show(job, folder)
     return 0 if job["status"] == "completed" else 1
-
-
-class Refused(Exception):
-    """The application, or this command, says no."""
 
 
 @contextmanager
@@ -69,16 +66,16 @@ def running_application() -> Iterator[None]:
             application.stop()
 
 
-def send(client: httpx.Client, song: str | None) -> dict[str, Any]:
+def send(client: Client, song: str | None) -> Document:
     """The new track."""
     if song is not None and re.match(r"https?://", song):
-        return _answer(client.post("/tracks", json={"url": song}))
+        return client.send_url(song)
+    if song is not None:
+        if not Path(song).is_file():
+            raise Refused(f"There is no file {song}.")
+        return client.send_file(Path(song))
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(song) if song else write_demo_song(Path(folder) / "demo.flac")
-        if not path.is_file():
-            raise Refused(f"There is no file {path}.")
-        with path.open("rb") as file:
-            return _answer(client.post("/tracks", files={"file": (path.name, file)}, timeout=None))
+        return client.send_file(write_demo_song(Path(folder) / "demo.flac"))
 
 
 def options_from(pairs: list[str]) -> dict[str, dict[str, Any]]:
@@ -96,11 +93,7 @@ def options_from(pairs: list[str]) -> dict[str, dict[str, Any]]:
     return options
 
 
-def start(client: httpx.Client, track_id: str, recipe: str, options: dict[str, Any]) -> dict[str, Any]:
-    return _answer(client.post("/jobs", json={"track_id": track_id, "recipe": recipe, "options": options}))
-
-
-def follow(client: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
+def follow(client: Client, job: Document) -> Document:
     """The job when it has ended, its progress shown meanwhile."""
     columns = (
         BarColumn(),
@@ -108,48 +101,25 @@ def follow(client: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
     )
-    with (
-        Progress(*columns, console=console) as bar,
-        client.stream("GET", f"/jobs/{job['id']}/events", timeout=None) as events,
-    ):
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task("waiting", total=1.0)
-        for line in events.iter_lines():
-            if line.startswith("data:"):
-                job = json.loads(line.removeprefix("data:"))
-                running = [stage["stage"] for stage in job["stages"] if stage["status"] == "running"]
-                bar.update(task, completed=job["progress"], description=", ".join(running) or job["status"])
-    return _answer(client.get(f"/jobs/{job['id']}"))
+        for event in client.events(job["id"]):
+            running = [stage["stage"] for stage in event["stages"] if stage["status"] == "running"]
+            bar.update(task, completed=event["progress"], description=", ".join(running) or event["status"])
+    return client.get(f"/jobs/{job['id']}")
 
 
-def download(client: httpx.Client, track: dict[str, Any], job: dict[str, Any], out: Path) -> Path:
+def download(client: Client, track: Document, job: Document, out: Path) -> Path:
     """Everything that the job made, in a new folder named for the track."""
-    folder = _new_folder(out, track["title"])
-    report = _answer(client.get(f"/jobs/{job['id']}/report"))
+    folder = new_folder(out, track["title"])
+    report = client.report(job["id"])
     for artifact in report["artifacts"]:
-        path = folder / artifact["role"]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with client.stream("GET", f"/artifacts/{artifact['id']}/content") as content, path.open("wb") as file:
-            content.raise_for_status()
-            for chunk in content.iter_bytes():
-                file.write(chunk)
-    (folder / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        client.download(artifact["id"], folder / artifact["role"])
+    (folder / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return folder
 
 
-def show(job: dict[str, Any], folder: Path) -> None:
-    table = Table("stage", "status", "engine", "weights", "seconds", "note", title=f"{job['recipe']}: {job['status']}")
-    for stage in job["stages"]:
-        seconds = "" if stage["seconds"] is None else f"{stage['seconds']:.1f}"
-        status = "reused" if stage["reused"] else stage["status"]
-        table.add_row(stage["stage"], status, stage["engine"], stage["weights"] or "", seconds, stage["note"])
-    console.print(table)
-    for path in sorted(folder.rglob("*.*")):
-        console.print(f"  {path}  [dim]{path.stat().st_size:,} bytes", highlight=False)
-    if job["error"]:
-        console.print(f"[red]{job['error']['detail']}")
-
-
-def _new_folder(out: Path, title: str) -> Path:
+def new_folder(out: Path, title: str) -> Path:
     """`out/<title>`, or with a number after it if that is taken: results are never overwritten."""
     name = re.sub(r'[\x00-\x1f/\\:*?"<>|]+', "_", title).strip(" .")[:FOLDER_CHARACTERS].strip(" .") or "untitled"
     folder, number = out / name, 2
@@ -159,12 +129,17 @@ def _new_folder(out: Path, title: str) -> Path:
     return folder
 
 
-def _answer(response: httpx.Response) -> dict[str, Any]:
-    if response.is_error:
-        problem = response.json() if "json" in response.headers.get("content-type", "") else {}
-        raise Refused(problem.get("detail") or f"{response.request.url} answered {response.status_code}")
-    body: dict[str, Any] = response.json()
-    return body
+def show(job: Document, folder: Path) -> None:
+    table = Table("stage", "status", "engine", "seconds", "note", title=f"{job['recipe']}: {job['status']}")
+    for stage in job["stages"]:
+        seconds = "" if stage["seconds"] is None else f"{stage['seconds']:.1f}"
+        status = "reused" if stage["reused"] else stage["status"]
+        table.add_row(stage["stage"], status, stage["engine"], seconds, stage["note"])
+    console.print(table)
+    for path in sorted(folder.rglob("*.*")):
+        console.print(f"  {path}  {path.stat().st_size:,} bytes", highlight=False, markup=False, soft_wrap=True)
+    if job["error"]:
+        console.print(job["error"]["detail"], style="red", markup=False)
 
 
 if __name__ == "__main__":
