@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import psutil
 import yaml
 
 CONFIG = Path(__file__).parent.parent / "serve_config.yaml"
@@ -41,7 +42,7 @@ class LocalApplication:
     def start(self) -> None:
         """Start it and wait until it answers. Raises `NotStarted`."""
         command = [str(Path(sys.executable).parent / "serve"), "run", str(self._config)]
-        environment = {"RAY_USAGE_STATS_ENABLED": "0", **os.environ}
+        environment = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", **os.environ}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=CONFIG.parent
@@ -59,6 +60,13 @@ class LocalApplication:
     def kill(self) -> None:
         """End every process of it at once, as a power cut does: Ray's processes die with the one that started them."""
         self._end(signal.SIGKILL)
+
+    def replicas(self, deployment: str) -> list[psutil.Process]:
+        """The processes of one deployment, such as `separation`."""
+        assert self._process is not None, "the application is not running"
+        title = f"ServeReplica:tutti:{deployment}"
+        children = psutil.Process(self._process.pid).children(recursive=True)
+        return [child for child in children if title in " ".join(_command(child))]
 
     def __enter__(self) -> Self:
         self.start()
@@ -80,6 +88,13 @@ class LocalApplication:
                 tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
                 raise NotStarted(f"The application did not start. The end of its log, {self.log}:\n{tail}")
             time.sleep(0.5)
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def is_up(url: str) -> bool:

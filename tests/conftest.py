@@ -1,5 +1,36 @@
-"""What every test shares."""
+"""What tests share: one Ray cluster with the application for the whole session."""
 
-import os
+from collections.abc import Iterator
+from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+import pytest
+
+from jobs.client import Client
+from jobs.local import LocalApplication, free_port
+from jobs.random_models import SMALL_DEMUCS, SMALL_WHISPER, save_demucs, save_whisper
+
+
+@pytest.fixture(scope="session")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApplication]:
+    """The real application, with small random weights for Demucs and for Whisper's `tiny`, and none for `base`."""
+    folder = tmp_path_factory.mktemp("application")
+    save_demucs(folder / "data" / "models", "htdemucs", SMALL_DEMUCS)
+    save_whisper(folder / "data" / "models", "tiny", SMALL_WHISPER)
+    settings = {"data_dir": folder / "data", "max_upload_bytes": 60_000_000, "max_duration_s": 300}
+    with LocalApplication(port=free_port(), settings=settings) as running:
+        yield running
+
+
+@pytest.fixture
+def client(application: LocalApplication, request: pytest.FixtureRequest) -> Iterator[Client]:
+    """A client who owns nothing yet: each test has a library of its own."""
+    with Client(application.url, owner=request.node.name.replace("[", "-").replace("]", "")[:64]) as mine:
+        yield mine
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    """Two bars of a small band."""
+    from tests import synth
+
+    return synth.write(synth.band(bars=2).mixture, tmp_path / "band.flac", title="Two Bars", artist="The Band")

@@ -1,0 +1,48 @@
+"""Models with random weights, in their libraries' own formats, where users keep the real ones.
+
+For measuring and testing where the real weights cannot be had: the arithmetic and the code are the same, the music is
+not.
+"""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+REAL_DEMUCS = {"channels": 48, "bottom_channels": 512, "t_layers": 5, "segment": Fraction(39, 5)}
+"""The released htdemucs (42 million parameters): https://github.com/facebookresearch/demucs, signature 955717e8."""
+SMALL_DEMUCS = {"channels": 8, "bottom_channels": 16, "t_layers": 2, "t_heads": 2, "segment": Fraction(11, 10)}
+
+REAL_WHISPER = {"state": 512, "heads": 8, "layers": 6}
+"""Whisper base (74 million parameters): https://github.com/openai/whisper, model-card.md."""
+SMALL_WHISPER = {"state": 32, "heads": 2, "layers": 2}
+
+
+def save_demucs(models_dir: Path, name: str, shape: Mapping[str, Any]) -> None:
+    """HTDemucs, as demucs's own training saves it: `signature-checksum.th`, and a bag that lists the signature."""
+    import torch
+    from demucs.htdemucs import HTDemucs
+    from demucs.states import get_state, save_with_checksum
+
+    torch.manual_seed(1)
+    model = HTDemucs(sources=["drums", "bass", "other", "vocals"], **shape).eval()
+    args, kwargs = model._init_args_kwargs
+    folder = models_dir / "demucs"
+    folder.mkdir(parents=True, exist_ok=True)
+    package = {"klass": HTDemucs, "args": args, "kwargs": kwargs, "state": get_state(model, None)}
+    save_with_checksum(package, folder / "abcd0001.th")
+    (folder / f"{name}.yaml").write_text("models: [abcd0001]\n")
+
+
+def save_whisper(models_dir: Path, name: str, shape: Mapping[str, int]) -> None:
+    """Whisper, as `whisper.load_model` reads it."""
+    import torch
+    from whisper.model import ModelDimensions, Whisper
+
+    torch.manual_seed(1)
+    state, heads, layers = shape["state"], shape["heads"], shape["layers"]
+    dimensions = ModelDimensions(80, 1500, state, heads, layers, 51865, 448, state, heads, layers)
+    folder = models_dir / "whisper"
+    folder.mkdir(parents=True, exist_ok=True)
+    package = {"dims": vars(dimensions), "model_state_dict": Whisper(dimensions).state_dict()}
+    torch.save(package, folder / f"{name}.pt")
