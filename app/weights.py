@@ -218,7 +218,7 @@ class Models:
 
 def _read_bag(bag: Path) -> list[str]:
     """The signatures of a demucs bag's models. Raises `WeightsBroken`."""
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     try:
         return [str(signature) for signature in yaml.safe_load(bag.read_text())["models"]]

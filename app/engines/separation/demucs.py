@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from app.engines.contract import Engine, Options, Progress, unheard
 from app.engines.separation import CHANNELS, RATE_HZ
-from app.engines.separation.reading import BLOCK_FRAMES, Level, check, spans
+from app.engines.separation.streaming import BLOCK_FRAMES, Level, check, counter, spans
 from app.errors import WeightsBroken
 from app.music import FloatArray, Recording, Stems
 from app.weights import Models
@@ -126,18 +126,6 @@ def load(name: str, models: Models, device: str) -> Any:
         reason = f"made for {bag.audio_channels} channels at {bag.samplerate} Hz, not {CHANNELS} at {RATE_HZ} Hz"
         raise WeightsBroken(weights=name, models_dir=folder, reason=reason)
     return bag.to(device).eval()
-
-
-def counter(frames: int, progress: Progress) -> Callable[[int], None]:
-    """Takes frames as they are done, and tells `progress` the share of all `frames` done so far."""
-    done = 0
-
-    def add(more: int) -> None:
-        nonlocal done
-        done += more
-        progress(done / frames)
-
-    return add
 
 
 def segments(frames: int, length: int, stride: int, padded: Callable[[int], int]) -> list[Segment]:

@@ -1,10 +1,11 @@
-"""Read a recording as separation needs it: checked once, then in overlapping spans, never held whole."""
+"""What separating in a stream needs: a recording checked once, read in overlapping spans, and progress counted."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from app.engines.contract import Progress
 from app.engines.separation import CHANNELS, RATE_HZ
 from app.errors import BadAudio
 from app.music import FloatArray, Recording
@@ -53,3 +54,15 @@ def spans(blocks: Iterator[FloatArray], bounds: Iterable[tuple[int, int]]) -> It
         inside = held[:, max(0, start - begin) : max(0, end - begin)]
         left = max(0, -start)
         yield np.pad(inside, ((0, 0), (left, end - start - left - inside.shape[1])))
+
+
+def counter(frames: int, progress: Progress) -> Callable[[int], None]:
+    """Takes frames as they are done, and tells `progress` the share of all `frames` done so far."""
+    done = 0
+
+    def add(more: int) -> None:
+        nonlocal done
+        done += more
+        progress(done / frames)
+
+    return add
