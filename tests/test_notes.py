@@ -154,6 +154,13 @@ def test_chords_are_heard_as_by_the_library(
     assert near(notes, library_notes(chords, tmp_path / "chords.wav", **thresholds))
 
 
+def test_a_sound_that_lasts_to_the_end_ends_as_in_the_library(engine: BasicPitch, tmp_path: Path) -> None:
+    held = synth.sine(440.0, 12.0, RATE_HZ)
+    (notes,) = engine.run([held], DEFAULTS)
+    assert notes[-1].offset_s > 11.5
+    assert near(notes, library_notes(held, tmp_path / "held.wav"))
+
+
 def test_noise_is_heard_as_by_the_library(engine: BasicPitch, tmp_path: Path) -> None:
     noise = synth.noise(3.0, RATE_HZ)
     eager = BasicPitchOptions(onset_threshold=0.1, frame_threshold=0.1)
