@@ -83,6 +83,11 @@ def test_samples_that_are_no_numbers_are_refused(engine: BasicPitch, bad: float)
         engine.run([Audio(samples, RATE_HZ)], DEFAULTS)
 
 
+def test_another_rate_is_refused(engine: BasicPitch) -> None:
+    with pytest.raises(BadAudio, match="44100"):
+        engine.run([synth.sine(440.0, 1.0, 44_100)], DEFAULTS)
+
+
 @pytest.mark.parametrize("frames", [0, 1, 255, 5 * RATE_HZ])
 def test_silence_of_any_length_has_no_notes(engine: BasicPitch, frames: int) -> None:
     # With thresholds this low the network's answer to silence (0.11 at most) would make notes.

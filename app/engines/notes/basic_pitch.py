@@ -175,9 +175,11 @@ class BasicPitch(Engine[Audio, tuple[Note, ...], BasicPitchOptions]):
 
 
 def _mono(audio: Audio) -> FloatArray:
-    """(samples,). Raises `BadAudio` where one is NaN or infinite."""
+    """(samples,). Raises `BadAudio` where one is NaN or infinite, or the rate is another."""
+    if audio.rate_hz != RATE_HZ:
+        raise BadAudio(reason=f"notes take {RATE_HZ} Hz, not {audio.rate_hz} Hz")
     if not np.isfinite(audio.samples).all():
-        raise BadAudio(reason="it holds samples that are not finite numbers")
+        raise BadAudio(reason="it holds samples that are not finite numbers (NaN or infinity)")
     return audio.mono()
 
 
