@@ -9,7 +9,19 @@ import numpy as np
 import pytest
 
 from app.engines.contract import Options
-from app.engines.drums import CLOSED_HAT, CRASH, DRUM_NAMES, KICK, LOW_TOM, OPEN_HAT, PEDAL_HAT, RATE_HZ, RIDE, SNARE
+from app.engines.drums import (
+    CLOSED_HAT,
+    CRASH,
+    DRUM_NAMES,
+    KICK,
+    LOW_TOM,
+    OPEN_HAT,
+    PEDAL_HAT,
+    RATE_HZ,
+    RIDE,
+    SNARE,
+    onset,
+)
 from app.engines.drums.onset import Onset
 from app.engines.drums.strokes import velocity
 from app.errors import BadAudio, JobCancelled
@@ -131,6 +143,13 @@ def test_loud_strokes_have_higher_velocities(engine: Onset) -> None:
 @pytest.mark.parametrize(("below_db", "expected"), [(-200.0, 1), (-40.0, 11), (0.0, 110), (20.0, 127)])
 def test_velocity_stays_within_midi(below_db: float, expected: int) -> None:
     assert velocity(below_db) == expected
+
+
+def test_a_recording_of_many_blocks_gives_the_same(engine: Onset, monkeypatch: pytest.MonkeyPatch) -> None:
+    audio = synth.drums(synth.groove(synth.beats(120, 4, 4)))
+    whole = transcribe(engine, audio)
+    monkeypatch.setattr(onset, "BLOCK", 300 * onset.HOP)
+    assert transcribe(engine, audio) == whole
 
 
 def test_loudness_of_the_recording_does_not_matter(engine: Onset) -> None:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.engines.contract import Options
-from app.engines.rhythm import RATE_HZ, chroma
+from app.engines.rhythm import RATE_HZ, chroma, onsets
 from app.engines.rhythm.bars import find_meter
 from app.engines.rhythm.beats import even_out, fill_out
 from app.engines.rhythm.chords import label
@@ -160,6 +160,15 @@ def test_a_bands_analysis_is_found(engine: Librosa, tempo_bpm: float) -> None:
     assert analysis.chords[0].onset_s == 0
     assert analysis.chords[-1].offset_s == band.mixture.duration_s
     assert all(a.offset_s == b.onset_s for a, b in pairwise(analysis.chords))
+
+
+def test_onset_strength_in_blocks_is_that_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = synth.drums(synth.groove(synth.beats(120, 4, 4)), RATE_HZ).mono()
+    whole = onsets.onset_strength(samples)
+    monkeypatch.setattr(onsets, "BLOCK", 300 * onsets.HOP)
+    blocks = onsets.onset_strength(samples)
+    for name in ("kick", "snare", "all"):
+        np.testing.assert_allclose(getattr(blocks, name), getattr(whole, name), atol=1e-3)
 
 
 def test_jitter_is_taken_out_of_a_steady_grid_and_drift_is_kept() -> None:

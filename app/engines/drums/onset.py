@@ -53,6 +53,8 @@ ATTACK = 10  # frames, 50 ms: within these the slowest drum, the kick, is at its
 BEFORE = 8  # frames, 40 ms: what sounded before
 PITCH_WINDOW = 4096  # samples, 93 ms: tells toms 11 Hz apart
 LEAD = 10  # frames of silence put before the recording, so that a stroke at its very start rises too
+BLOCK = 12_000 * HOP  # samples, a minute: filtering long recordings piece by piece keeps memory small
+MARGIN = 200 * HOP  # samples, 1 s: by then the filters have forgotten where a piece began
 SILENCE = 1e-4  # -80 dB: a stem in which nothing is louder is empty
 
 
@@ -90,8 +92,14 @@ def find_hits(audio: Audio) -> tuple[Hit, ...]:
 def envelope(samples: FloatArray, band: Band) -> NDArray[np.float64]:
     """Root mean square of the band, a value for every frame."""
     sections = butter(2, (band.low_hz, band.high_hz), "bandpass", fs=RATE_HZ, output="sos")
-    power = uniform_filter1d(sosfilt(sections, samples) ** 2, round(band.smooth_s * RATE_HZ))
-    return np.sqrt(np.maximum(power[::HOP], 0))
+    width = round(band.smooth_s * RATE_HZ)
+    pieces = [np.zeros(0)]
+    for start in range(0, len(samples), BLOCK):
+        left = max(0, start - MARGIN)
+        band_pass = sosfilt(sections, samples[left : start + BLOCK + MARGIN])
+        power = uniform_filter1d(band_pass**2, width)[start - left :][:BLOCK:HOP]
+        pieces.append(np.sqrt(np.maximum(power, 0)))
+    return np.concatenate(pieces)
 
 
 def find_onsets(levels: Envelopes) -> list[int]:

@@ -2,7 +2,7 @@
 
 All levels are decibels. The rules compare a stroke with itself (how much of one band to another, how it dies away),
 which holds for any recording, and with the strongest strokes of the piece, so that what leaks from a loud drum into
-another one's band is not taken for it. Thresholds were set on a General MIDI kit and looked over on six rock songs.
+another one's band is not taken for it. Thresholds were chosen by looking at a General MIDI kit and at six rock songs.
 """
 
 from dataclasses import dataclass

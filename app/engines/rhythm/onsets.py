@@ -5,6 +5,7 @@ Suppression for Onset Detection", DAFx 2013, without the maximum filter; the dru
 slopes are steeper than those of a short spectrum.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,9 @@ MEL_BANDS = 40
 LOWEST_HZ, HIGHEST_HZ = 30, 11_000
 COMPRESSION = 1_000  # log(1 + 1000 x): what is 60 dB below the loudest still counts
 LAG = 2  # frames between the spectra compared; a rise is noted at the later one, which put drum onsets 4 ms early
+
+BLOCK = 6_000 * HOP  # samples, a minute
+MARGIN = 100 * HOP  # samples, 1 s: by then the filters have forgotten where a piece began
 
 KICK_HZ = (30, 100)  # a bass drum's fundamental lies at 50 to 90 Hz, that of a snare or tom above 120 Hz
 SNARE_HZ = (150, 3_000)
@@ -44,9 +48,14 @@ def onset_strength(samples: FloatArray) -> OnsetStrength:
 
 
 def _flux(samples: FloatArray) -> FloatArray:
+    return _rise(_loudness(in_blocks(samples, _mel), COMPRESSION)).mean(axis=0)
+
+
+def _mel(samples: FloatArray) -> FloatArray:
+    """Magnitudes (bands, frames)."""
     import librosa
 
-    mel = librosa.feature.melspectrogram(
+    mel: FloatArray = librosa.feature.melspectrogram(
         y=samples,
         sr=RATE_HZ,
         n_fft=WINDOW,
@@ -56,12 +65,27 @@ def _flux(samples: FloatArray) -> FloatArray:
         fmax=HIGHEST_HZ,
         power=1,
     )
-    return _rise(_loudness(mel, COMPRESSION)).mean(axis=0)
+    return mel
 
 
 def _band_rise(samples: FloatArray, band_hz: tuple[int, int]) -> FloatArray:
     sections = butter(2, band_hz, "bandpass", fs=RATE_HZ, output="sos")
-    return _rise(_loudness(level(np.asarray(sosfiltfilt(sections, samples), dtype=np.float32)), DRUM_COMPRESSION))
+
+    def band_level(piece: FloatArray) -> FloatArray:
+        return level(np.asarray(sosfiltfilt(sections, piece), dtype=np.float32))
+
+    return _rise(_loudness(in_blocks(samples, band_level), DRUM_COMPRESSION))
+
+
+def in_blocks(samples: FloatArray, measure: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """What `measure` gives for all the samples, a column for every frame, without holding its work for all at once."""
+    pieces = []
+    for start in range(0, len(samples), BLOCK):
+        left = max(0, start - MARGIN)
+        frames = measure(samples[left : start + BLOCK + MARGIN])[..., (start - left) // HOP :]
+        is_last = start + BLOCK >= len(samples)
+        pieces.append(frames if is_last else frames[..., : BLOCK // HOP])
+    return np.concatenate(pieces, axis=-1)
 
 
 def level(samples: FloatArray) -> FloatArray:
