@@ -141,6 +141,11 @@ def test_articulation_does_not_turn_full_notes_into_rests(share: float) -> None:
     assert written(Player(), melody([1, 1, 0.5, 0.5, 1, 2, 2]), 12, share)[0] == "12 12 6 6 12"
 
 
+@pytest.mark.parametrize("share", [0.05, 0.15, 0.3])
+def test_staccato_is_written_as_eighths_and_rests_not_as_sixteenths(share: float) -> None:
+    assert written(Player(), melody([1, 1, 1, 1]), 8, share) == ["6 r6 6 r6 6 r6 6 r6"]
+
+
 def test_overlapping_notes_of_a_melody_are_cut() -> None:
     player = Player()
     score = write(piece({"bass": player.notes([(0, 2, 40), (1, 2, 43), (2, 2, 45)])}, player.analysis(8)))

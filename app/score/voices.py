@@ -100,7 +100,7 @@ def two_hands(notes: Sequence[Timed]) -> tuple[list[Timed], list[Timed]]:
         return [], []
     costs = np.array([_strains(group, held) for group, held in zip(groups, _still_down(groups), strict=True)])
     # As dear a semitone as a stretch: on eight performances of the Vienna 4x22 corpus this puts 94 % of the notes into
-    # the hand of the printed score, half as much 93 %, a fifth 92 %.
+    # the hand of the printed score, half as much 93 %, a tenth 92 %.
     path = cheapest_path(costs, 1.0 * np.abs(SPLITS[:, None] - SPLITS[None, :]))
     pairs = [(note, int(SPLITS[k])) for group, k in zip(groups, path, strict=True) for note in group.notes]
     return [n for n, split in pairs if n.pitch_midi >= split], [n for n, split in pairs if n.pitch_midi < split]
