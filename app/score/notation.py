@@ -1,19 +1,16 @@
 """The written score as MusicXML 4.0, by way of music21. Nothing else in this folder knows music21.
 
 The model already says all that is printed (values, beams, ties, accidentals), so music21 is asked to make no notation
-of its own. What it cannot say is mended in the XML afterwards: it knows one instrument for each class and so no drum
-kit, and it writes the day and random names into the file, where the same score must give the same bytes.
+of its own. What it cannot say is mended in the XML afterwards, by `mending`.
 """
 
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 from xml.etree import ElementTree
-from xml.etree.ElementTree import Element, SubElement
 
-from app.score.drumkit import KIT, drum_at
-from app.score.model import TICKS, Bar, Clef, Event, Harmony, Head, Part, Score, Spelled, Staff, Tuplet, Voice
-from app.score.programs import DRUM_CHANNEL, program_of
+from app.score.mending import mend
+from app.score.model import TICKS, Bar, Clef, Event, Harmony, Head, Part, Score, Staff, Tuplet, Voice
+from app.score.programs import program_of
 
 VALUES = {
     3: ("16th", 0),
@@ -47,11 +44,7 @@ def to_musicxml(score: Score) -> bytes:
     from music21.musicxml.m21ToXml import ScoreExporter
 
     root = ScoreExporter(_stream(score), makeNotation=False).parse()
-    _drop_dates(root)
-    _name_parts(root, score)
-    for part, node in zip(score.parts, root.findall("part"), strict=True):
-        if part.stem == "drums":
-            _declare_kit(root, node)
+    mend(root, score)
     ElementTree.indent(root)
     return HEADER + ElementTree.tostring(root, encoding="utf-8") + b"\n"
 
@@ -248,59 +241,3 @@ def _duration(event: Event) -> Any:
         tuplet.type = {Tuplet.START: "start", Tuplet.INSIDE: None, Tuplet.STOP: "stop"}[event.tuplet]
         made.appendTuplet(tuplet)
     return made
-
-
-# mending the XML
-
-
-def _drop_dates(root: Element) -> None:
-    encoding = root.find("identification/encoding")
-    if encoding is not None:
-        for date in encoding.findall("encoding-date"):
-            encoding.remove(date)
-
-
-def _name_parts(root: Element, score: Score) -> None:
-    """P1, P2… for parts and P1-I1 for their instruments, instead of random names, and a MIDI channel for each."""
-    # Channel 10 is for drums.
-    channels = [channel for channel in range(1, 17) if channel != DRUM_CHANNEL + 1]
-    declared = root.findall("part-list/score-part")
-    for i, (part, declaration, node) in enumerate(zip(score.parts, declared, root.findall("part"), strict=True)):
-        name = f"P{i + 1}"
-        declaration.set("id", name)
-        node.set("id", name)
-        for instrument in [*declaration.findall("score-instrument"), *declaration.findall("midi-instrument")]:
-            instrument.set("id", f"{name}-I1")
-        channel = DRUM_CHANNEL + 1 if part.stem == "drums" else channels[i % len(channels)]
-        for node_channel in declaration.iter("midi-channel"):
-            node_channel.text = str(channel)
-
-
-def _declare_kit(root: Element, part: Element) -> None:
-    """Declare every drum of the kit as an instrument of the part, and name on each note the one that plays it."""
-    declaration = next(node for node in root.findall("part-list/score-part") if node.get("id") == part.get("id"))
-    for old in [*declaration.findall("score-instrument"), *declaration.findall("midi-instrument")]:
-        declaration.remove(old)
-    for drum in KIT:
-        node = SubElement(declaration, "score-instrument", id=_drum_id(part, drum.midi))
-        SubElement(node, "instrument-name").text = drum.name
-    for drum in KIT:
-        node = SubElement(declaration, "midi-instrument", id=_drum_id(part, drum.midi))
-        SubElement(node, "midi-channel").text = str(DRUM_CHANNEL + 1)
-        SubElement(node, "midi-program").text = "1"
-        SubElement(node, "midi-unpitched").text = str(drum.midi + 1)  # counted from 1
-    for note, place, notehead in _drum_notes(part):
-        after = next(i for i, child in enumerate(note) if child.tag == "duration")
-        note.insert(after + 1, Element("instrument", id=_drum_id(part, drum_at(place, notehead).midi)))
-
-
-def _drum_notes(part: Element) -> Iterator[tuple[Element, Spelled, str]]:
-    for note in part.iter("note"):
-        unpitched = note.find("unpitched")
-        if unpitched is not None:
-            step, octave = unpitched.findtext("display-step", ""), int(unpitched.findtext("display-octave", "4"))
-            yield note, Spelled(step, 0, octave), note.findtext("notehead", "normal")
-
-
-def _drum_id(part: Element, midi: int) -> str:
-    return f"{part.get('id')}-D{midi}"
