@@ -15,7 +15,6 @@ SMALL_DEMUCS = {"channels": 8, "bottom_channels": 16, "t_layers": 2, "t_heads": 
 
 REAL_WHISPER = {"state": 512, "heads": 8, "layers": 6}
 """Whisper base (74 million parameters): https://github.com/openai/whisper, model-card.md."""
-SMALL_WHISPER = {"state": 32, "heads": 2, "layers": 2}
 
 
 def save_demucs(models_dir: Path, name: str, shape: Mapping[str, Any]) -> None:
@@ -42,7 +41,9 @@ def save_whisper(models_dir: Path, name: str, shape: Mapping[str, int]) -> None:
     torch.manual_seed(1)
     state, heads, layers = shape["state"], shape["heads"], shape["layers"]
     dimensions = ModelDimensions(80, 1500, state, heads, layers, 51865, 448, state, heads, layers)
+    model = Whisper(dimensions)
+    torch.nn.init.normal_(model.decoder.positional_embedding, std=0.01)  # Whisper leaves it as memory happens to be
     folder = models_dir / "whisper"
     folder.mkdir(parents=True, exist_ok=True)
-    package = {"dims": vars(dimensions), "model_state_dict": Whisper(dimensions).state_dict()}
+    package = {"dims": vars(dimensions), "model_state_dict": model.state_dict()}
     torch.save(package, folder / f"{name}.pt")

@@ -7,7 +7,8 @@ import pytest
 
 from jobs.client import Client
 from jobs.local import LocalApplication, free_port
-from jobs.random_models import SMALL_DEMUCS, SMALL_WHISPER, save_demucs, save_whisper
+from jobs.random_models import SMALL_DEMUCS, save_demucs
+from tests import synth, tiny_whisper
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +16,7 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAppli
     """The real application, with small random weights for Demucs and for Whisper's `tiny`, and none for `base`."""
     folder = tmp_path_factory.mktemp("application")
     save_demucs(folder / "data" / "models", "htdemucs", SMALL_DEMUCS)
-    save_whisper(folder / "data" / "models", "tiny", SMALL_WHISPER)
+    tiny_whisper.save(folder / "data" / "models" / "whisper" / "tiny.pt")
     settings = {"data_dir": folder / "data", "max_upload_bytes": 60_000_000, "max_duration_s": 300}
     with LocalApplication(port=free_port(), settings=settings) as running:
         yield running
@@ -31,6 +32,4 @@ def client(application: LocalApplication, request: pytest.FixtureRequest) -> Ite
 @pytest.fixture
 def song(tmp_path: Path) -> Path:
     """Two bars of a small band."""
-    from tests import synth
-
     return synth.write(synth.band(bars=2).mixture, tmp_path / "band.flac", title="Two Bars", artist="The Band")
