@@ -244,7 +244,7 @@ def _find_model(folder: Path, signature: str, known: Sequence[str]) -> Path:
 
 def _download(file: File, folder: Path, progressbar: bool) -> None:
     """Fetch one file; it gets its name once it is complete and its checksum right. Raises OSError or ValueError."""
-    import pooch  # type: ignore[import-untyped]
+    import pooch
 
     downloader = pooch.HTTPDownloader(progressbar=progressbar, chunk_size=2**20, timeout=TIMEOUTS_S)
     pooch.retrieve(file.url, f"sha256:{file.sha256}", fname=file.name, path=folder, downloader=downloader)
