@@ -1,5 +1,6 @@
 """The HTTP API on a real catalogue, store and job queue in a folder, with nobody at work on the queue."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,16 +59,19 @@ def served(behind: Backend) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = Thread(target=server.run)
     thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the server did not start"
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"127.0.0.1:{port}{API}"
-    server.should_exit = True
-    thread.join()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"127.0.0.1:{port}{API}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
-def song(folder: Path, name: str = "song.flac", pitch_hz: float = 440.0, **tags: str) -> Path:
-    return synth.write(synth.sine(pitch_hz, 1.0), folder / name, **tags)
+def song(folder: Path, name: str = "song.flac", pitch_hz: float = 440.0, title: str = "", artist: str = "") -> Path:
+    return synth.write(synth.sine(pitch_hz, 1.0), folder / name, title=title, artist=artist)
 
 
 def send(to: TestClient, path: Path, **fields: str) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def test_bad_labels_are_refused(field: str, text: str, api: TestClient, behind: 
 
 @pytest.mark.parametrize("owner", ["", "a b", "x" * 65, "../ada", "ä"])
 def test_bad_owners_are_refused(owner: str, api: TestClient) -> None:
-    check_problem(api.get("tracks", headers={"X-Tutti-Owner": owner.encode()}), 422, "invalid-request", "owner")
+    check_problem(api.get("tracks", headers={b"X-Tutti-Owner": owner.encode()}), 422, "invalid-request", "owner")
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "offset=-1", "offset=99999999999999999999"])

@@ -12,6 +12,7 @@ router = APIRouter(prefix="/artifacts", tags=["artifacts"])
 
 @router.get("/{artifact_id}")
 def get_artifact(artifact_id: str, owner: Owner, backend: Access) -> ArtifactView:
+    """What a file is, and how it was made."""
     return ArtifactView.model_validate(backend.catalogue.artifact(owner, artifact_id))
 
 

@@ -28,12 +28,14 @@ def list_jobs(
     track_id: str | None = None,
     status: Annotated[Status | None, Query(description="Only jobs that stand so.")] = None,
 ) -> Page[JobView]:
+    """The jobs, newest first."""
     jobs, total = backend.jobs.jobs(owner, limit, offset, track_id, status)
     return Page(items=[JobView.model_validate(job) for job in jobs], total=total, limit=limit, offset=offset)
 
 
 @router.get("/{job_id}")
 def get_job(job_id: str, owner: Owner, backend: Access) -> JobView:
+    """Where a job and each of its stages stand."""
     return JobView.model_validate(backend.jobs.job(owner, job_id))
 
 

@@ -13,7 +13,7 @@ from app.api.access import Access, Owner
 from app.api.backend import Backend
 from app.api.problems import document
 from app.api.schemas import JobView
-from app.errors import TuttiError
+from app.errors import TuttiError, UnknownJob
 from app.job import Job
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -70,7 +70,10 @@ async def states(backend: Backend, job: Job) -> AsyncIterator[Job | None]:
     said = time.monotonic()
     while not job.status.is_final:
         await asyncio.sleep(LOOK_S)
-        before, job = job, await asyncio.to_thread(backend.jobs.any_owner, job.id)
+        try:
+            before, job = job, await asyncio.to_thread(backend.jobs.any_owner, job.id)
+        except UnknownJob:  # it ended, and was deleted with its track, between two looks
+            return
         if job != before:
             yield job
         elif time.monotonic() - said < HEARTBEAT_S:

@@ -75,6 +75,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def _http_exception(request: Request, error: Exception) -> Response:
     """What the framework itself refuses."""
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, TuttiError):
+        return respond(request, error.__cause__)
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.NOT_FOUND:
         return respond(request, UnknownPath(path=request.url.path))

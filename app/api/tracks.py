@@ -69,6 +69,7 @@ async def send_track(request: Request, response: Response, owner: Owner, backend
 
 @router.get("")
 def list_tracks(owner: Owner, backend: Access, limit: Limit = 50, offset: Offset = 0) -> Page[TrackView]:
+    """The tracks in the library, newest first."""
     tracks, total = backend.catalogue.tracks(owner, limit, offset)
     items = [TrackView.model_validate(track) for track in tracks]
     return Page(items=items, total=total, limit=limit, offset=offset)
@@ -76,6 +77,7 @@ def list_tracks(owner: Owner, backend: Access, limit: Limit = 50, offset: Offset
 
 @router.get("/{track_id}")
 def get_track(track_id: str, owner: Owner, backend: Access) -> TrackView:
+    """What a track is called and what kind of file it came in."""
     return TrackView.model_validate(backend.catalogue.track(owner, track_id))
 
 
