@@ -77,10 +77,10 @@ def measure(folder: Path, long_s: float) -> Iterator[Row]:
     with application, Client(application.url) as client:
         warm_up(client, folder, options)
         with reset_peaks(application), latencies(application.url, client) as samples:
-            wall_s, job = run(client, song, "transcribe", options, samples)
+            wall_s, report = run(client, song, "transcribe", options, samples)
         short_peaks = peaks(application)
-        stems = fetch_stems(client, job, folder)
-        yield from overhead(wall_s, job)
+        stems = fetch_stems(client, report, folder)
+        yield from overhead(wall_s, report)
         yield latency(samples.seconds)
         if long_s:
             long_song = write_long_song(folder / "long.flac", song, long_s)
@@ -119,8 +119,8 @@ def run(
     return wall_s, client.report(job["id"])
 
 
-def overhead(wall_s: float, job: Document) -> Iterator[Row]:
-    seconds = {stage["stage"]: stage["seconds"] or 0.0 for stage in job["stages"]}
+def overhead(wall_s: float, report: Document) -> Iterator[Row]:
+    seconds = {stage["stage"]: stage["seconds"] or 0.0 for stage in report["job"]["stages"]}
     for name, value in seconds.items():
         yield Row(f"stage {name}", f"{value:.1f} s", "")
     path_s = critical_path_s(seconds)

@@ -1,6 +1,7 @@
 """What every engine promises, whatever its task: see `app/engines/contract.py`."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,18 @@ def test_progress_is_a_fraction_that_grows(load: Callable[[str, str], Loaded], t
     assert seen == sorted(seen)
     assert seen[0] >= 0.0
     assert seen[-1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("task", "name"), EVERY)
+def test_any_thread_may_run_it(load: Callable[[str, str], Loaded], task: str, name: str) -> None:
+    engine, options = load(task, name)
+    sound = fit(task, synth.band(bars=1).mixture) if task in FORMATS else synth.band(bars=1).truth
+    outputs = []
+    for _ in range(2):
+        with ThreadPoolExecutor(1) as thread:
+            outputs.append(held(thread.submit(engine.run, [sound], options).result()[0]))
+    one, other = outputs
+    assert all(np.array_equal(one[key], other[key]) for key in one) if isinstance(one, dict) else one == other
 
 
 def test_a_score_can_be_written_of_nothing(load: Callable[[str, str], Loaded]) -> None:

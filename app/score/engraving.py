@@ -9,6 +9,7 @@ Libertinus Serif, which typst carries and which has those signs. Fonts are embed
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,7 +50,9 @@ def engrave(musicxml: bytes, staves: int, paper: Paper) -> list[System]:
     import verovio
 
     verovio.enableLog(verovio.LOG_ERROR)
-    toolkit = verovio.toolkit()
+    toolkit = verovio.toolkit(False)
+    # Verovio knows where its fonts are only in the thread that imported it.
+    toolkit.setResourcePath(str(resources.files("verovio") / "data"))
     toolkit.setOptions(_options(staves, paper))
     if not toolkit.loadData(musicxml.decode()):
         raise StageFailed(stage="score", reason="Verovio cannot read the MusicXML")
