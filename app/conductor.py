@@ -16,7 +16,7 @@ from dbos import error as dbos_error
 from app.catalogue import Catalogue, Made
 from app.database import now
 from app.engines.registry import Choice, read_choice
-from app.errors import NoEngine, StageFailed, TuttiError, UnknownOption
+from app.errors import NoEngine, StageFailed, TuttiError, UnknownOption, problem_of
 from app.job import Job, Jobs, Status
 from app.recipes import needs, plan
 from app.running import StageCall, StageOutcome
@@ -175,7 +175,7 @@ class Conductor(DBOSConfiguredInstance):
                 raise error
         causes = [error for error in errors if not isinstance(error, NotRun)]
         status = Status.FAILED if causes else Status.COMPLETED
-        await asyncio.to_thread(self._jobs.finish, job_id, status, problem_of(causes[0]) if causes else None)
+        await asyncio.to_thread(self._jobs.finish, job_id, status, problem_of(_cause(causes[0])) if causes else None)
         logger.info("job %s %s", job_id, status)
         return status
 
@@ -189,19 +189,14 @@ class StageLost(TuttiError):
     retry = True
 
 
-def problem_of(error: BaseException) -> dict[str, Any]:
-    """An error as the members of an RFC 9457 problem document."""
+def _cause(error: BaseException) -> TuttiError:
+    """What a job's owner is told: unexpected errors only by their being so."""
     if isinstance(error, dbos_error.DBOSMaxStepRetriesExceeded):
         error = error.errors[-1]
-    if not isinstance(error, TuttiError):
-        logger.error("unexpected error in a job", exc_info=error)
-        error = TuttiError()
-    return {
-        "type": f"/problems/{error.slug()}",
-        "title": " ".join(error.slug().split("-")).capitalize(),
-        "status": error.status,
-        "detail": str(error),
-    }
+    if isinstance(error, TuttiError):
+        return error
+    logger.error("unexpected error in a job", exc_info=error)
+    return TuttiError()
 
 
 def _failed(before: Mapping[str, asyncio.Task[Roles]]) -> str:

@@ -1,10 +1,13 @@
 """The Serve deployments beside the stages: the conductor and the HTTP ingress."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from app import conductor
@@ -17,6 +20,8 @@ from app.running import EngineReport
 from app.runtime import ServeRunner, configure_logging
 from app.settings import Settings
 from app.store import Store
+
+logger = logging.getLogger(__name__)
 
 
 class ConductorReplica:
@@ -63,7 +68,16 @@ class Ingress:
         return create_app(backend)
 
     async def _describe(self) -> list[EngineReport]:
-        return [await handle.describe.remote() for handle in self._stages.values()]
+        return await asyncio.gather(*(_report(task, handle) for task, handle in self._stages.items()))
+
+
+async def _report(task: str, handle: DeploymentHandle) -> EngineReport:
+    try:
+        report: EngineReport = await handle.describe.remote()
+    except (RayError, RayServeException) as error:
+        logger.warning("%s does not answer: %s", task, type(error).__name__)
+        return EngineReport(task, None, None, None, "Its replica does not answer; Serve starts another.", (), "")
+    return report
 
 
 def _open_catalogue(settings: Settings) -> tuple[Catalogue, Jobs]:

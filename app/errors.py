@@ -26,6 +26,16 @@ class TuttiError(Exception):
         return "".join(f"-{c.lower()}" if c.isupper() else c for c in cls.__name__).strip("-")
 
 
+def problem_of(error: TuttiError) -> dict[str, Any]:
+    """An error as the members of an RFC 9457 problem document."""
+    return {
+        "type": f"/problems/{error.slug()}",
+        "title": error.slug().replace("-", " ").capitalize(),
+        "status": error.status,
+        "detail": str(error),
+    }
+
+
 def _rebuild(kind: type[TuttiError], facts: dict[str, Any]) -> TuttiError:
     return kind(**facts)
 

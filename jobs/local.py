@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -58,8 +59,15 @@ class LocalApplication:
         self._end(signal.SIGINT)
 
     def kill(self) -> None:
-        """End every process of it at once, as a power cut does: Ray's processes die with the one that started them."""
+        """End every process of it at once, as a power cut does."""
+        if self._process is None:
+            return
+        family = psutil.Process(self._process.pid).children(recursive=True)
         self._end(signal.SIGKILL)
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family)
 
     def replicas(self, deployment: str) -> list[psutil.Process]:
         """The processes of one deployment, such as `separation`."""
@@ -103,7 +111,7 @@ def is_up(url: str) -> bool:
         answer = httpx.get(f"{url}/api/v1/health", timeout=10)
     except httpx.TransportError:
         return False
-    return answer.status_code == 200 and answer.json().get("status") == "ok"
+    return answer.status_code == 200 and answer.json().get("status") == "healthy"
 
 
 def free_port() -> int:

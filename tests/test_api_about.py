@@ -43,7 +43,7 @@ def report(task: str, engine: str | None, loaded: tuple[str, ...] = (), device: 
 
 def test_health_has_all_that_clients_look_for(api: TestClient) -> None:
     told = api.get("health").json()
-    assert (told["status"], told["version"], told["gpu_available"]) == ("ok", VERSION, False)
+    assert (told["status"], told["version"], told["gpu_available"]) == ("healthy", VERSION, False)
     assert abs((datetime.now(UTC) - datetime.fromisoformat(told["timestamp"])).total_seconds()) < 60
     assert told["models_loaded"] is False  # nothing has run yet
     by_task = {engine["task"]: engine for engine in told["engines"]}

@@ -233,4 +233,4 @@ def test_bad_uploads_leave_nothing_and_harm_nobody(client: Client, tmp_path: Pat
         with pytest.raises(Refused, match=reason):
             client.send_file(tmp_path / name)
     assert client.get("/tracks")["total"] == 0
-    assert client.get("/health")["status"] == "ok"
+    assert client.get("/health")["status"] == "healthy"

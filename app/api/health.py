@@ -22,7 +22,7 @@ async def get_health(response: Response, backend: Access) -> Health:
     """Which engines are loaded, which stand in for better ones and why, and whether there is a GPU."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return _health("ok", await backend.describe())
+            return _health("healthy", await backend.describe())
     except TimeoutError:
         response.status_code = 503
         return _health("starting", [])

@@ -10,8 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
-from app.conductor import problem_of
-from app.errors import BadRequest, NotFound, TuttiError
+from app.errors import BadRequest, NotFound, TuttiError, problem_of
 
 MEDIA_TYPE = "application/problem+json"
 
