@@ -139,7 +139,7 @@ def _save_drum_score(_: Files, outputs: Sequence[WrittenScore], folder: Path) ->
     [score] = outputs
     (folder / "drums.musicxml").write_bytes(score.musicxml)
     (folder / "drums.pdf").write_bytes(score.pdf)
-    _save_midi({"drums": score.midi["drums"]}, folder)
+    _save_midi({"drums": score.midi.get("drums", score.midi["all"])}, folder)  # without a stroke: the tempo map alone
 
 
 def _save_midi(files: Mapping[str, bytes], folder: Path) -> None:

@@ -1,5 +1,6 @@
 """What tests share: one Ray cluster with the application for the whole session."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAppli
 @pytest.fixture
 def client(application: LocalApplication, request: pytest.FixtureRequest) -> Iterator[Client]:
     """A client who owns nothing yet: each test has a library of its own."""
-    with Client(application.url, owner=request.node.name.replace("[", "-").replace("]", "")[:64]) as mine:
+    with Client(application.url, owner=re.sub(r"[^\w-]", "-", request.node.name, flags=re.ASCII)[-64:]) as mine:
         yield mine
 
 
