@@ -8,21 +8,20 @@ This module and decoder.py under it are the only users of PyAV and soundfile.
 """
 
 import logging
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from io import SEEK_CUR
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import av
-import mutagen
 import numpy as np
 import soundfile
 from av.container import InputContainer
-from mutagen.mp3 import MP3, BitrateMode
-from mutagen.wave import WAVE
 
 from app.decoder import Damage, Mixer, frames, opened, reblock
 from app.errors import BadAudio, EmptyFile, NoSound, NotAudio, TooLong, TruncatedAudio
@@ -35,6 +34,13 @@ log = logging.getLogger(__name__)
 # durations cover the longest track, pictures too; and decoders drop what is scratched (see MAX_DAMAGED_SHARE).
 MISSING_S = 0.5
 MISSING_SHARE = 0.02
+
+LONGEST_MP3_FRAME = 1441
+"""Bytes of a frame at 320 kbit/s and 32 kHz, padded."""
+
+PLACEHOLDER_BYTES = 0x7FFFF000 - 4096
+"""Sizes from here on mean "unknown": sox writes 0x7ffff000 less its header, arecord 0x7fffffff or 0x80000000, FFmpeg
+0xffffffff."""
 
 MAX_DAMAGED_SHARE = 0.1
 """Share of a file's packets that may be undecodable. Players skip over a scratch, and so do we; where a tenth is gone
@@ -131,7 +137,7 @@ def _listen(container: InputContainer, filename: str, max_duration_s: float) -> 
 def _check_whole(heard: _Heard, declared_s: float | None, filename: str) -> None:
     damage = heard.damage
     if damage.last:
-        log.warning("%s: %d of %d packets undecodable: %s", filename, damage.damaged, damage.packets, damage.last)
+        log.warning("%d of %d packets undecodable: %s", damage.damaged, damage.packets, damage.last)
     if heard.frames == 0 and damage.damaged:
         raise NotAudio(filename=filename, reason="none of its audio can be decoded")
     if declared_s is not None and heard.duration_s < declared_s - _missing_s(declared_s):
@@ -149,19 +155,14 @@ def _missing_s(declared_s: float) -> float:
 def _declared_s(path: Path, container: InputContainer) -> float | None:
     """How long the file's own header says that it is; None where it says nothing, as in Ogg and raw AAC.
 
-    FFmpeg does not tell apart what it read and what it worked out from the file's size: for MP3 (which declares its
-    length only in a Xing or VBRI header) and WAV (which FFmpeg cuts to the file's size) mutagen does.
+    FFmpeg does not tell apart what it read and what it worked out from the file's size: WAV's length it cuts to that
+    size, and MP3 declares its length only in a Xing or VBRI header. Both are looked up in the file itself.
     """
     kind = container.format.name.partition(",")[0]
     stream = container.streams.audio[0]
-    try:
-        if kind == "wav":
-            return _wav_declared_s(path)
-        if kind == "mp3" and MP3(path).info.bitrate_mode == BitrateMode.UNKNOWN:
-            return None
-    except mutagen.MutagenError:
-        return None
-    if kind in ("ogg", "aac"):
+    if kind == "wav":
+        return _wav_declared_s(path)
+    if kind in ("ogg", "aac") or (kind == "mp3" and not _mp3_declares(path)):
         return None
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
@@ -169,11 +170,30 @@ def _declared_s(path: Path, container: InputContainer) -> float | None:
 
 
 def _wav_declared_s(path: Path) -> float | None:
-    """From the `data` chunk's size; None where a program that wrote to a pipe left a placeholder there."""
-    info = WAVE(path).info
-    size = info.length * info.sample_rate * info.channels * info.bits_per_sample / 8
-    # sox writes 0x7ffff000 less its header, arecord 0x7fffffff or 0x80000000, FFmpeg 0xffffffff.
-    return info.length if 0 < size < 0x7FFFF000 - 4096 else None
+    """From the sizes of its chunks; None where a program that wrote to a pipe left a placeholder there."""
+    bytes_per_s = 0
+    with path.open("rb") as file:
+        if file.read(12)[:4] != b"RIFF":  # RF64 and big-endian files are rare: FFmpeg's word must do
+            return None
+        while len(head := file.read(8)) == 8:
+            name, size = struct.unpack("<4sI", head)
+            if name == b"data":
+                return size / bytes_per_s if bytes_per_s and 0 < size < PLACEHOLDER_BYTES else None
+            start = file.tell()
+            if name == b"fmt " and size >= 16:
+                bytes_per_s = struct.unpack("<8xI", file.read(12))[0]
+            file.seek(start + size + size % 2)
+    return None
+
+
+def _mp3_declares(path: Path) -> bool:
+    """Whether its first frame, after any ID3 tags, is a header that says how many frames follow."""
+    with path.open("rb") as file:
+        while (head := file.read(10))[:3] == b"ID3" and len(head) == 10:
+            a, b, c, d = head[6:]
+            file.seek((a << 21) + (b << 14) + (c << 7) + d, SEEK_CUR)
+        first = head + file.read(LONGEST_MP3_FRAME)
+    return any(marker in first for marker in (b"Xing", b"Info", b"VBRI"))
 
 
 def _tags(container: InputContainer) -> Mapping[str, str]:

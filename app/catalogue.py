@@ -126,6 +126,11 @@ class Catalogue:
                 keys=tuple(sorted({row["key"] for row in mine} - self._keys_in_use(connection, mine))),
             )
 
+    def names(self, digest: str) -> bool:
+        """Whether any track or artifact, of any owner, has this content."""
+        with self._database.connect() as connection:
+            return bool(self._still_named(connection, {digest}))
+
     def add_artifacts(self, track_id: str, job_id: str | None, made: Iterable[Made]) -> list[str]:
         """Record what a stage made (once, however often it is told) and which job asked for it."""
         with self._database.begin() as connection:

@@ -22,7 +22,7 @@ class Library:
         """
         found = audio.probe(path, filename, self._max_duration_s)
         blob = self._store.put(path)
-        return self._catalogue.add_track(
+        track = self._catalogue.add_track(
             owner=owner,
             title=title or found.title or PurePath(filename).stem,
             artist=artist or found.artist or "",
@@ -35,6 +35,8 @@ class Library:
             channels=found.channels,
             duration_s=found.duration_s,
         )
+        self._store.put(path)  # again, in case a twin's deletion took it before this track was known
+        return track
 
     def delete(self, owner: str, track_id: str) -> None:
         """Forget a track, and delete what was only its own. Raises `UnknownTrack`, `TrackInUse`."""
@@ -42,4 +44,5 @@ class Library:
         for key in leftovers.keys:
             self._store.delete_result(key)
         for digest in leftovers.digests:
-            self._store.delete(digest)
+            if not self._catalogue.names(digest):  # somebody may have sent the same bytes meanwhile
+                self._store.delete(digest)

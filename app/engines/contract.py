@@ -5,6 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
+import numpy as np
+
+from app.errors import BadAudio
+from app.music import Audio, FloatArray
 from app.weights import Models
 
 Progress = Callable[[float], None]
@@ -17,6 +21,18 @@ Opt = TypeVar("Opt", bound="Options")
 
 def unheard(fraction: float) -> None:
     """A Progress nobody listens to."""
+
+
+def samples_of(audio: Audio, rate_hz: int) -> FloatArray:
+    """The input of a task that takes mono audio at `rate_hz`, shape (frames,).
+
+    Raises `errors.BadAudio` where the rate is another, or a sample is not a finite number.
+    """
+    if audio.rate_hz != rate_hz:
+        raise BadAudio(reason=f"it has {audio.rate_hz} Hz where {rate_hz} Hz are taken")
+    if not np.isfinite(audio.samples).all():
+        raise BadAudio(reason="it holds samples that are not finite numbers (NaN or infinity)")
+    return audio.mono()
 
 
 @dataclass(frozen=True)

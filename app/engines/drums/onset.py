@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from scipy.signal import butter, sosfilt
 
-from app.engines.contract import Engine, Options, Progress, unheard
+from app.engines.contract import Engine, Options, Progress, samples_of, unheard
 from app.engines.drums import RATE_HZ
 from app.engines.drums.strokes import DIED_AWAY, Levels, Stroke, drums_of, velocity
-from app.errors import BadAudio
 from app.music import Audio, FloatArray, Hit
 
 HOP = 220
@@ -76,11 +75,7 @@ class Onset(Engine[Audio, tuple[Hit, ...], Options]):
 
 def find_hits(audio: Audio) -> tuple[Hit, ...]:
     """Raises `BadAudio` where a sample is not a finite number."""
-    if audio.rate_hz != RATE_HZ:
-        raise ValueError(f"the drums task takes {RATE_HZ} Hz, not {audio.rate_hz}")
-    samples = audio.mono()
-    if not np.isfinite(samples).all():
-        raise BadAudio(reason="it holds samples that are not numbers")
+    samples = samples_of(audio, RATE_HZ)
     if np.abs(samples).max(initial=0.0) < SILENCE:
         return ()
     samples = np.pad(samples, (LEAD * HOP, 0))

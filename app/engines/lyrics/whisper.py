@@ -18,12 +18,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Literal
 
-import numpy as np
-
-from app.engines.contract import Engine, Options, Progress, unheard
+from app.engines.contract import Engine, Options, Progress, samples_of, unheard
 from app.engines.lyrics import RATE_HZ, UNSPACED
 from app.engines.lyrics.passages import LONGEST_S, find_passages, loudest
-from app.errors import BadAudio, WeightsBroken
+from app.errors import WeightsBroken
 from app.music import Audio, FloatArray, Lyrics, Word
 from app.weights import Models
 
@@ -132,7 +130,7 @@ class Whisper(Engine[Audio, Lyrics, WhisperOptions]):
 
     def run(self, inputs: Sequence[Audio], options: WhisperOptions, progress: Progress = unheard) -> list[Lyrics]:
         """The words of each input. Progress is told, and may raise, before each passage."""
-        recordings = [_mono(audio) for audio in inputs]
+        recordings = [samples_of(audio, RATE_HZ) for audio in inputs]
         found: list[Lyrics] = []
         for samples in recordings:
             found.append(self._listen(samples, options.language, _part(progress, len(found), len(recordings))))
@@ -155,15 +153,6 @@ class Whisper(Engine[Audio, Lyrics, WhisperOptions]):
 def _part(progress: Progress, index: int, count: int) -> Progress:
     """What the `index`th of `count` equal parts of the work tells of its own progress."""
     return lambda fraction: progress((index + fraction) / count)
-
-
-def _mono(audio: Audio) -> FloatArray:
-    """(samples,). Raises `BadAudio` where one is NaN or infinite, or the rate is another."""
-    if audio.rate_hz != RATE_HZ:
-        raise BadAudio(reason=f"lyrics take {RATE_HZ} Hz, not {audio.rate_hz} Hz")
-    if not np.isfinite(audio.samples).all():
-        raise BadAudio(reason="it holds samples that are not finite numbers (NaN or infinity)")
-    return audio.mono()
 
 
 # Words

@@ -27,9 +27,8 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from app.engines.contract import Engine, EngineIdentity, Options, Progress, unheard
+from app.engines.contract import Engine, EngineIdentity, Options, Progress, samples_of, unheard
 from app.engines.notes import RATE_HZ
-from app.errors import BadAudio
 from app.music import Audio, FloatArray, Note
 from app.weights import Models
 
@@ -157,7 +156,7 @@ class BasicPitch(Engine[Audio, tuple[Note, ...], BasicPitchOptions]):
         self, inputs: Sequence[Audio], options: BasicPitchOptions, progress: Progress = unheard
     ) -> list[tuple[Note, ...]]:
         """The notes of each input. The windows of all of them share batches."""
-        recordings = [_mono(audio) for audio in inputs]
+        recordings = [samples_of(audio, RATE_HZ) for audio in inputs]
         windows = [audio_to_windows(samples) for samples in recordings]
         listening = self._listen(list(chain.from_iterable(windows)), progress)
         notes = []
@@ -172,15 +171,6 @@ class BasicPitch(Engine[Audio, tuple[Note, ...], BasicPitchOptions]):
         for start in range(0, len(windows), BATCH):
             progress(start / len(windows))
             yield from windows_to_activations(self._session, windows[start : start + BATCH])
-
-
-def _mono(audio: Audio) -> FloatArray:
-    """(samples,). Raises `BadAudio` where one is NaN or infinite, or the rate is another."""
-    if audio.rate_hz != RATE_HZ:
-        raise BadAudio(reason=f"notes take {RATE_HZ} Hz, not {audio.rate_hz} Hz")
-    if not np.isfinite(audio.samples).all():
-        raise BadAudio(reason="it holds samples that are not finite numbers (NaN or infinity)")
-    return audio.mono()
 
 
 def _note(times_s: FloatArray, start: int, stop: int, pitch_midi: int, amplitude: np.float32) -> Note:

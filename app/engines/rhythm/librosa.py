@@ -10,11 +10,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engines.contract import Engine, Options, Progress, unheard
+from app.engines.contract import Engine, Options, Progress, samples_of, unheard
 from app.engines.rhythm import RATE_HZ, beats, chords, chroma, onsets
 from app.engines.rhythm.bars import USUAL_METER, count_beats
 from app.engines.rhythm.key import find_key
-from app.errors import BadAudio
 from app.music import Analysis, Audio, Beat, FloatArray
 from app.weights import Models
 
@@ -47,11 +46,7 @@ class Librosa(Engine[Audio, Analysis, Options]):
 
 def analyse(audio: Audio) -> Analysis:
     """Raises `BadAudio` where a sample is not a finite number."""
-    samples = audio.mono()
-    if audio.rate_hz != RATE_HZ:
-        raise ValueError(f"the rhythm task takes {RATE_HZ} Hz, not {audio.rate_hz}")
-    if not np.isfinite(samples).all():
-        raise BadAudio(reason="it holds samples that are not numbers")
+    samples = samples_of(audio, RATE_HZ)
     if audio.duration_s < SHORTEST_S or not samples.any():
         return Analysis(audio.duration_s, None, USUAL_METER, (), None, ())
     return _analyse_sound(samples, audio.duration_s)
