@@ -1,8 +1,7 @@
 """Speed and memory, as ratios measured side by side in one run: `make bench`.
 
 Weights are random, in the real architectures (htdemucs, 42 million parameters; whisper base):
-the arithmetic is the same. Whisper's decoding length depends on what it hears, so both sides decode
-greedily, without retries, and hear the same stem.
+the arithmetic is the same. How much Whisper writes depends on what it hears, so both sides hear the same stem.
 
 1. Overhead: one job's wall time against the seconds of the stages on its critical path.
 2. Against the plain tools, one after another, each in a fresh process: the demucs command, the basic-pitch command and
@@ -32,10 +31,10 @@ from rich.table import Table
 
 from app.recipes import needs
 from app.stages import STAGES
+from jobs import random_demucs, random_whisper
 from jobs.client import Client, Document
 from jobs.demo_song import write_demo_song
 from jobs.local import LocalApplication, free_port
-from jobs.random_models import REAL_DEMUCS, REAL_WHISPER, save_demucs, save_whisper
 
 LATENCY_EVERY_S = 0.05
 LONG_SONG_S = 600
@@ -69,8 +68,8 @@ def main() -> int:
 
 def measure(folder: Path, long_s: float) -> Iterator[Row]:
     models = folder / "models"
-    save_demucs(models, "htdemucs", REAL_DEMUCS)
-    save_whisper(models, WHISPER, REAL_WHISPER)
+    random_demucs.save(models, "htdemucs", random_demucs.REAL)
+    random_whisper.save(models / "whisper" / f"{WHISPER}.pt", shape=random_whisper.BASE)
     song = write_demo_song(folder / "song.flac")
     options = {"separation": {"engine": "demucs"}, "lyrics": {"model": WHISPER, "language": "en"}}
     application = LocalApplication(free_port(), {"data_dir": folder / "data", "models_dir": models})
@@ -255,7 +254,7 @@ WHISPER_SCRIPT = """
 import sys, librosa, whisper
 model = whisper.load_model(sys.argv[1])
 audio, _ = librosa.load(sys.argv[2], sr=16000, mono=True)
-whisper.transcribe(model, audio, word_timestamps=True, temperature=0, language="en", condition_on_previous_text=False)
+whisper.transcribe(model, audio, word_timestamps=True, language="en", condition_on_previous_text=False)
 """
 
 

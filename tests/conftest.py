@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from jobs import random_demucs, random_whisper
 from jobs.client import Client
 from jobs.local import LocalApplication, free_port
-from jobs.random_models import SMALL_DEMUCS, save_demucs
-from tests import synth, tiny_whisper
+from tests import synth
 
 
 @pytest.fixture(scope="session")
 def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApplication]:
     """The real application, with small random weights for Demucs and for Whisper's `tiny`, and none for `base`."""
     folder = tmp_path_factory.mktemp("application")
-    save_demucs(folder / "data" / "models", "htdemucs", SMALL_DEMUCS)
-    tiny_whisper.save(folder / "data" / "models" / "whisper" / "tiny.pt")
+    random_demucs.save(folder / "data" / "models", "htdemucs", random_demucs.SMALL)
+    random_whisper.save(folder / "data" / "models" / "whisper" / "tiny.pt")
     settings = {"data_dir": folder / "data", "max_upload_bytes": 60_000_000, "max_duration_s": 300}
     with LocalApplication(port=free_port(), settings=settings) as running:
         yield running

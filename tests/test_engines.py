@@ -15,8 +15,8 @@ from app.engines.registry import ENGINES, Choice, choose, engines_for, read_choi
 from app.errors import BadAudio, JobCancelled, NoEngine, UnknownOption
 from app.music import Analysis, Audio, Hit, Lyrics, Note, Stems, Transcription, WrittenScore
 from app.weights import Models
-from jobs.random_models import SMALL_DEMUCS, save_demucs
-from tests import synth, tiny_whisper
+from jobs import random_demucs, random_whisper
+from tests import synth
 
 FORMATS = {
     "separation": (separation.RATE_HZ, separation.CHANNELS),
@@ -34,8 +34,8 @@ Loaded = tuple[Engine[Any, Any, Any], Options]
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     folder = tmp_path_factory.mktemp("models")
-    save_demucs(folder, "htdemucs", SMALL_DEMUCS)
-    tiny_whisper.save(folder / "whisper" / "base.pt")
+    random_demucs.save(folder, "htdemucs", random_demucs.SMALL)
+    random_whisper.save(folder / "whisper" / "base.pt")
     return Models(folder)
 
 

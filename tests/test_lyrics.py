@@ -18,7 +18,8 @@ from app.engines.registry import Choice, choose, read_choice
 from app.errors import BadAudio, JobCancelled, NoEngine, UnknownOption, WeightsBroken
 from app.music import Audio, FloatArray, Lyrics, Word
 from app.weights import Models
-from tests import synth, tiny_whisper
+from jobs import random_whisper
+from tests import synth
 from tests.test_passages import sung
 
 DEFAULTS = WhisperOptions()
@@ -27,9 +28,9 @@ DEFAULTS = WhisperOptions()
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     folder = tmp_path_factory.mktemp("models")
-    tiny_whisper.save(folder / "whisper" / "base.pt")
-    tiny_whisper.save(folder / "whisper" / "tiny.pt", text_layers=4, text_heads=6)
-    tiny_whisper.save(folder / "whisper" / "small.pt", certainty=6)
+    random_whisper.save(folder / "whisper" / "base.pt")
+    random_whisper.save(folder / "whisper" / "tiny.pt", text_layers=4, text_heads=6)
+    random_whisper.save(folder / "whisper" / "small.pt", certainty=6)
     return Models(folder)
 
 
@@ -269,7 +270,7 @@ def test_the_weights_are_named(models: Models) -> None:
 
 def test_nothing_is_asked_of_other_programs(tmp_path: Path) -> None:
     """No ffmpeg: it works with an empty PATH. The import is light and quiet."""
-    tiny_whisper.save(tmp_path / "whisper" / "base.pt")
+    random_whisper.save(tmp_path / "whisper" / "base.pt")
     code = f"""
 import os, sys, warnings
 os.environ["PATH"] = ""

@@ -1,4 +1,6 @@
-"""A Whisper of real architecture and tiny size, with random weights that write words which depend on what it hears.
+"""A Whisper of real architecture, with random weights that write words which depend on what it hears.
+
+For measuring and testing where the real weights cannot be had.
 
 Its weights are random but for three things. The decoder's positional embedding points, at each place of the text, at a
 few tokens that may come there (a script), so that it writes words and not noise; which of them it takes is decided by
@@ -6,20 +8,26 @@ cross-attention to the audio. The encoder has no positional embedding, so that a
 """
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import Tokenizer, get_tokenizer
 
-STATE = 64
+TINY = {"state": 64, "audio_heads": 2, "audio_layers": 1, "text": 28, "text_heads": 2, "text_layers": 2}
+BASE = {"state": 512, "audio_heads": 8, "audio_layers": 6, "text": 448, "text_heads": 8, "text_layers": 6}
+"""The shape of the released `base` (74 million parameters): https://github.com/openai/whisper, model-card.md."""
 TOKEN_NORM = 6.0  # of tokens in the script; the others have 0.4
 
 
-def save(path: Path, certainty: float = 14.0, text_layers: int = 2, text_heads: int = 2) -> Path:
+def save(path: Path, certainty: float = 14.0, shape: Mapping[str, int] = TINY, **changes: int) -> Path:
     """Write it as whisper's checkpoints are. At `certainty` 14 it is mostly sure of its words, at 6 it is not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    dims = ModelDimensions(80, 1500, STATE, 2, 1, 51865, 28, STATE, text_heads, text_layers)
+    size = {**shape, **changes}
+    audio = (size["state"], size["audio_heads"], size["audio_layers"])
+    text = (size["text"], size["state"], size["text_heads"], size["text_layers"])
+    dims = ModelDimensions(80, 1500, *audio, 51865, *text)
     torch.manual_seed(2)  # of the seeds tried, the one whose text varies most with the sound
     model = Whisper(dims)
     with torch.no_grad():
