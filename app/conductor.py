@@ -10,13 +10,14 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
-from dbos import DBOS, DBOSClient, DBOSConfig, DBOSConfiguredInstance
+from dbos import DBOS, DBOSConfig, DBOSConfiguredInstance
 from dbos import error as dbos_error
 
 from app.catalogue import Catalogue, Made
 from app.database import now
+from app.desk import INSTANCE, QUEUE, WORKFLOW, WORKFLOW_VERSION, jobs_database_url
 from app.engines.registry import Choice, read_choice
-from app.errors import NoEngine, StageFailed, TuttiError, UnknownOption, problem_of
+from app.errors import NoEngine, StageFailed, TuttiError, problem_of
 from app.job import Job, Jobs, Status
 from app.recipes import needs, plan
 from app.running import StageCall, StageOutcome
@@ -25,10 +26,6 @@ from app.stages import ORIGINAL, STAGES, Labels, Stage
 
 logger = logging.getLogger(__name__)
 
-QUEUE = "jobs"
-WORKFLOW = "walk"
-WORKFLOW_VERSION = "1"
-"""Counted up when the steps of the workflow change, so that jobs begun by an older one are not replayed wrongly."""
 QUEUE_POLL_S = 0.2
 """How often the queue is looked at: a fifth of a second is not noticed by a person, nor by the database."""
 ATTEMPTS = 5
@@ -58,7 +55,7 @@ class Conductor(DBOSConfiguredInstance):
     """Takes jobs from the queue and sees them through. One in each process."""
 
     def __init__(self, catalogue: Catalogue, jobs: Jobs, runners: Mapping[str, StageRunner]) -> None:
-        super().__init__("conductor")
+        super().__init__(INSTANCE)
         self._catalogue = catalogue
         self._jobs = jobs
         self._runners = runners
@@ -224,69 +221,3 @@ async def open_queue(settings: Settings) -> None:
         polling_interval_sec=QUEUE_POLL_S,
         on_conflict="always_update",
     )
-
-
-def jobs_database_url(settings: Settings) -> str:
-    """Where DBOS keeps its steps: beside the catalogue, in a schema or a file of its own."""
-    if settings.database_url.startswith("sqlite"):
-        return f"sqlite:///{settings.data_dir / 'dbos.db'}"
-    return settings.database_url.replace("postgresql+psycopg://", "postgresql://")
-
-
-class JobDesk:
-    """Where jobs are handed in and called off. Blocking: call it from a thread."""
-
-    def __init__(self, settings: Settings, catalogue: Catalogue, jobs: Jobs) -> None:
-        self._catalogue = catalogue
-        self._jobs = jobs
-        self._client = DBOSClient(system_database_url=jobs_database_url(settings), application_name="tutti", lazy=True)
-
-    def submit(self, owner: str, track_id: str, recipe: str, options: Mapping[str, Mapping[str, Any]]) -> Job:
-        """Queue a job. `options` are by task. Raises `UnknownTrack`, `UnknownRecipe`, `UnknownOption`."""
-        stages = plan(recipe)
-        check_options(options, {stage.task for stage in stages})
-        track = self._catalogue.track(owner, track_id)
-        job = self._jobs.add(owner, track.id, recipe, dict(options), {stage.name: stage.weight for stage in stages})
-        self._enqueue(job)
-        return job
-
-    def cancel(self, owner: str, job_id: str) -> Job:
-        """Call a job off; one that has ended stays as it is. Raises `UnknownJob`."""
-        job = self._jobs.job(owner, job_id)
-        if not job.status.is_final:
-            self._jobs.request_cancel(job_id)
-            self._client.cancel_workflow(job_id)
-            if job.status is Status.QUEUED:
-                self._jobs.finish(job_id, Status.CANCELLED)
-        return self._jobs.job(owner, job_id)
-
-    def resume(self) -> None:
-        """Put right what a crash between two writes left: jobs noted but not queued, or called off halfway."""
-        for job in self._jobs.unfinished():
-            if job.cancel_requested:
-                self._client.cancel_workflow(job.id)
-                self._jobs.finish(job.id, Status.CANCELLED)
-            else:
-                self._enqueue(job)  # does nothing where the workflow is known
-
-    def _enqueue(self, job: Job) -> None:
-        self._client.enqueue(
-            {
-                "workflow_name": WORKFLOW,
-                "class_name": Conductor.__name__,
-                "instance_name": "conductor",
-                "queue_name": QUEUE,
-                "workflow_id": job.id,
-                "app_version": WORKFLOW_VERSION,
-                "priority": job.place,
-            },
-            job.id,
-        )
-
-
-def check_options(options: Mapping[str, Mapping[str, Any]], tasks: set[str]) -> None:
-    """Raises `UnknownOption` for a task that the recipe has not, and for what no engine of a task understands."""
-    for task, wanted in options.items():
-        if task not in tasks:
-            raise UnknownOption(option=task, reason=f"this recipe takes options for {', '.join(sorted(tasks))}")
-        read_choice(task, wanted)

@@ -15,6 +15,7 @@ from app.api.backend import Backend
 from app.api.ingress import create_app
 from app.catalogue import Catalogue
 from app.database import open_database
+from app.desk import JobDesk
 from app.job import Jobs
 from app.running import EngineReport
 from app.runtime import ServeRunner, configure_logging
@@ -35,7 +36,7 @@ class ConductorReplica:
         conductor.Conductor(catalogue, jobs, {task: ServeRunner(handle) for task, handle in stages.items()})
         rank = serve.get_replica_context().rank
         await asyncio.to_thread(conductor.launch, settings, f"conductor-{rank.rank}")
-        await asyncio.to_thread(conductor.JobDesk(settings, catalogue, jobs).resume)
+        await asyncio.to_thread(JobDesk(settings, catalogue, jobs).resume)
         await conductor.open_queue(settings)
 
     async def ready(self) -> bool:
@@ -62,7 +63,7 @@ class Ingress:
             catalogue=catalogue,
             jobs=jobs,
             store=Store(self._settings.store_url),
-            desk=conductor.JobDesk(self._settings, catalogue, jobs),
+            desk=JobDesk(self._settings, catalogue, jobs),
             describe=self._describe,
         )
         return create_app(backend)

@@ -14,6 +14,10 @@ from app.engines.registry import ENGINES
 from app.runtime import StageReplica
 from app.settings import Settings
 
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_TOP_PAD_": str(2**26)}
+"""glibc keeps memory that is freed instead of handing it back and faulting it in again, page by page, for the next
+tensor: htdemucs on 33 s of music took 11.5 s instead of 15.8 on two cores."""
+
 
 class Scale(BaseModel):
     """How much of the cluster the replicas of one task may take."""
@@ -23,6 +27,7 @@ class Scale(BaseModel):
     min_replicas: int = Field(1, ge=0)
     max_replicas: int = Field(1, ge=1)
     cpus: float = Field(0.1, ge=0, description="CPUs that Ray sets aside for each replica.")
+    threads: int = Field(0, ge=0, description="Threads of each replica's arithmetic; 0: one for each core.")
     gpu_fraction: float = Field(0.0, ge=0, le=1, description="Share of a GPU for each replica, where GPUs are used.")
     memory_mb: int = Field(0, ge=0, description="Memory that Ray sets aside for each replica; 0: none.")
     concurrent_requests: int = Field(3, ge=1, description="Runs at once in a replica: one computes, others do I/O.")
@@ -62,15 +67,21 @@ def uses_gpu(accelerator: str) -> bool:
     return accelerator == "gpu"
 
 
-def _stage(task: str, scale: Scale, settings: Settings, on_gpu: bool) -> Application:
-    gpu_fraction = scale.gpu_fraction if on_gpu else 0.0
-    actor: dict[str, Any] = {"num_cpus": scale.cpus, "num_gpus": gpu_fraction}
+def deployment_options(scale: Scale, on_gpu: bool) -> dict[str, Any]:
+    """A task's scale as Serve's options for its deployment."""
+    actor: dict[str, Any] = {"num_cpus": scale.cpus, "runtime_env": {"env_vars": MALLOC}}
+    if on_gpu and scale.gpu_fraction:
+        actor["num_gpus"] = scale.gpu_fraction
     if scale.memory_mb:
         actor["memory"] = scale.memory_mb * 2**20
     options: dict[str, Any] = {"max_ongoing_requests": scale.concurrent_requests, "ray_actor_options": actor}
     if scale.min_replicas == scale.max_replicas:
-        options["num_replicas"] = scale.min_replicas
-    else:
-        options["autoscaling_config"] = {"min_replicas": scale.min_replicas, "max_replicas": scale.max_replicas}
-    deployment = serve.deployment(StageReplica, name=task).options(**options)
-    return deployment.bind(task, settings, scale.concurrent_requests, gpu_fraction)
+        return options | {"num_replicas": scale.min_replicas}
+    bounds = {"min_replicas": scale.min_replicas, "max_replicas": scale.max_replicas}
+    return options | {"autoscaling_config": bounds}
+
+
+def _stage(task: str, scale: Scale, settings: Settings, on_gpu: bool) -> Application:
+    deployment = serve.deployment(StageReplica, name=task).options(**deployment_options(scale, on_gpu))
+    gpu_fraction = scale.gpu_fraction if on_gpu else 0.0
+    return deployment.bind(task, settings, scale.concurrent_requests, scale.threads, gpu_fraction)

@@ -15,10 +15,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,16 +73,16 @@ def measure(folder: Path, long_s: float) -> Iterator[Row]:
     application = LocalApplication(free_port(), {"data_dir": folder / "data", "models_dir": models})
     with application, Client(application.url) as client:
         warm_up(client, folder, options)
-        with reset_peaks(application), latencies(application.url, client) as samples:
-            wall_s, report = run(client, song, "transcribe", options, samples)
+        reset_peaks(application)
+        wall_s, report = run(client, song, "transcribe", options)
         short_peaks = peaks(application)
         stems = fetch_stems(client, report, folder)
         yield from overhead(wall_s, report)
-        yield latency(samples.seconds)
+        yield latency(client, application.url, write_backwards(folder / "backwards.flac", song), options)
         if long_s:
             long_song = write_long_song(folder / "long.flac", song, long_s)
-            with reset_peaks(application):
-                run(client, long_song, "stems", options, samples)
+            reset_peaks(application)
+            run(client, long_song, "stems", {"separation": options["separation"]})
             yield from memory(short_peaks, peaks(application), long_s)
     tools_s = plain_tools(song, stems, models, folder)
     for name, seconds in tools_s.items():
@@ -103,19 +101,15 @@ def warm_up(client: Client, folder: Path, options: Mapping[str, Mapping[str, obj
     client.wait(client.start(client.send_file(folder / "noise.flac")["id"], "transcribe", options)["id"])
 
 
-def run(
-    client: Client, song: Path, recipe: str, options: Mapping[str, Mapping[str, object]], samples: "Latencies"
-) -> tuple[float, Document]:
+def run(client: Client, song: Path, recipe: str, options: Mapping[str, Mapping[str, object]]) -> tuple[float, Document]:
     """Seconds from sending the job to its end, and its report."""
     track = client.send_file(song)
     started = time.perf_counter()
-    job = client.start(track["id"], recipe, options)
-    samples.job_id = job["id"]
-    ended = client.wait(job["id"])
+    ended = client.wait(client.start(track["id"], recipe, options)["id"])
     wall_s = time.perf_counter() - started
     if ended["status"] != "completed":
         raise RuntimeError(f"the job {ended['status']}: {ended['error']}")
-    return wall_s, client.report(job["id"])
+    return wall_s, client.report(ended["id"])
 
 
 def overhead(wall_s: float, report: Document) -> Iterator[Row]:
@@ -147,51 +141,37 @@ def fetch_stems(client: Client, report: Document, folder: Path) -> dict[str, Pat
 # Latency
 
 
-class Latencies:
-    """How long the job's own status takes to get, asked for again and again."""
-
-    def __init__(self) -> None:
-        self.job_id = ""
-        self.seconds: list[float] = []
-        self.over = threading.Event()
-
-    def ask(self, url: str) -> None:
-        with httpx.Client(base_url=f"{url}/api/v1") as http:
-            while not self.over.wait(LATENCY_EVERY_S):
-                if self.job_id:
-                    started = time.perf_counter()
-                    http.get(f"/jobs/{self.job_id}").raise_for_status()
-                    self.seconds.append(time.perf_counter() - started)
-
-
-@contextmanager
-def latencies(url: str, _: Client) -> Iterator[Latencies]:
-    samples = Latencies()
-    thread = threading.Thread(target=samples.ask, args=(url,))
-    thread.start()
-    try:
-        yield samples
-    finally:
-        samples.over.set()
-        thread.join()
-
-
-def latency(seconds: list[float]) -> Row:
+def latency(client: Client, url: str, song: Path, options: Mapping[str, Mapping[str, object]]) -> Row:
+    """How long a job's own status takes to get, asked for again and again until it has ended."""
+    job_id = client.start(client.send_file(song)["id"], "transcribe", options)["id"]
+    seconds: list[float] = []
+    with httpx.Client(base_url=f"{url}/api/v1", timeout=60) as http:
+        status = "queued"
+        while status in ("queued", "running"):
+            time.sleep(LATENCY_EVERY_S)
+            started = time.perf_counter()
+            status = http.get(f"/jobs/{job_id}").raise_for_status().json()["status"]
+            seconds.append(time.perf_counter() - started)
     cuts = statistics.quantiles(seconds, n=100)
     measured = f"p50 {cuts[49] * 1000:.0f} ms, p99 {cuts[98] * 1000:.0f} ms ({len(seconds)} requests)"
     return Row("GET a job while it runs", measured, "p99 under 50 ms")
 
 
+def write_backwards(path: Path, song: Path) -> Path:
+    """The same work, but nothing of it done yet."""
+    samples, rate_hz = soundfile.read(song, always_2d=True)
+    soundfile.write(path, samples[::-1], rate_hz, "PCM_16")
+    return path
+
+
 # Memory
 
 
-@contextmanager
-def reset_peaks(application: LocalApplication) -> Iterator[None]:
+def reset_peaks(application: LocalApplication) -> None:
     """Begin to count peaks anew (Linux: see proc(5), clear_refs)."""
     for deployment in DEPLOYMENTS:
         for process in application.replicas(deployment):
             Path(f"/proc/{process.pid}/clear_refs").write_text("5")
-    yield
 
 
 def peaks(application: LocalApplication) -> dict[str, float]:

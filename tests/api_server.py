@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 from app.api.backend import Backend
 from app.api.ingress import create_app
 from app.catalogue import Artifact, Catalogue, Made
-from app.conductor import JobDesk, jobs_database_url
 from app.database import migrate, open_database
+from app.desk import JobDesk, jobs_database_url
 from app.engines.registry import ENGINES
 from app.job import Jobs
 from app.running import MEDIA_TYPES, Bench, EngineReport, report

@@ -17,7 +17,7 @@ from websockets.sync.client import connect
 from app import audio
 from app.api.backend import Backend
 from app.api.ingress import create_app
-from app.conductor import jobs_database_url
+from app.desk import jobs_database_url
 from app.job import Status
 from tests import api_server, synth
 from tests.api_server import API, at, make, send, song

@@ -136,9 +136,10 @@ def test_cancelling_stops_the_work(client: Client, application: LocalApplication
     ended = client.wait(job["id"])
     assert ended["status"] == "cancelled"
     assert client.report(job["id"])["artifacts"] == []
-    after = client.wait(client.start(track["id"], "analysis")["id"])  # the workers are well
-    assert after["status"] == "completed"
-    assert client.cancel(after["id"])["status"] == "completed"  # what has ended stays as it is
+    again = client.wait(client.start(track["id"], "stems", DEMUCS)["id"])  # the workers are well
+    assert again["status"] == "completed"
+    assert not stage_of(again, "separation")["reused"], "the cancelled run went on in secret"
+    assert client.cancel(again["id"])["status"] == "completed"  # what has ended stays as it is
 
 
 def test_a_killed_separation_replica_is_survived(client: Client, application: LocalApplication, tmp_path: Path) -> None:

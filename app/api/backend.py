@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.catalogue import Catalogue
-from app.conductor import JobDesk
+from app.desk import JobDesk
 from app.job import Jobs
 from app.running import EngineReport
 from app.settings import Settings

@@ -186,7 +186,7 @@ class TaskHealth(Shown):
 
 
 class Health(BaseModel):
-    status: str = Field(description="`ok`, or `starting` while not every deployment answers.")
+    status: str = Field(description="`healthy`, or `starting` while not every deployment answers.")
     version: str
     models_loaded: bool = Field(description="Whether every task that can run has its default engine in memory.")
     gpu_available: bool
