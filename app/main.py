@@ -14,9 +14,10 @@ from app.engines.registry import ENGINES
 from app.runtime import StageReplica
 from app.settings import Settings
 
-MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_TOP_PAD_": str(2**26)}
-"""glibc keeps memory that is freed instead of handing it back and faulting it in again, page by page, for the next
-tensor: htdemucs on 33 s of music took 11.5 s instead of 15.8 on two cores."""
+MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(2**28), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
+"""glibc keeps memory that is freed, for all threads in one place, instead of handing it back and faulting it in again,
+page by page, for the next tensor: htdemucs on 33 s of music took 11.7 s instead of 15.9 on two cores, in 1.66 GB
+instead of 1.44."""
 
 
 class Scale(BaseModel):
