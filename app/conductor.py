@@ -151,7 +151,7 @@ class Conductor(DBOSConfiguredInstance):
             result.stage,
             status=Status.COMPLETED,
             progress=1.0,
-            note=outcome.instead_of,
+            note=" ".join(filter(None, (result.remark, outcome.instead_of))),
             reused=outcome.reused,
             seconds=result.seconds,
             engine=result.engine.engine,

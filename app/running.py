@@ -74,6 +74,8 @@ class StageResult:
     files: tuple[StoredFile, ...]
     seconds: float
     """What it took to load, run and save, without waiting."""
+    remark: str = ""
+    """What a person should know of it, in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,8 @@ def run_stage(call: StageCall, bench: Bench, progress: Progress) -> StageOutcome
         result = find_result(bench.store, key)
         reused = result is not None
         if result is None:
-            files, seconds = _make(stage, call, chosen, bench, progress)
-            result = StageResult(key, stage.name, identity, parameters, files, seconds)
+            files, seconds, remark = _make(stage, call, chosen, bench, progress)
+            result = StageResult(key, stage.name, identity, parameters, files, seconds, remark)
             bench.store.write_result(key, TypeAdapter(StageResult).dump_json(result))
             logger.info("stage %s made %s with %s in %.1f s", stage.name, key[:12], identity.engine, seconds)
     return StageOutcome(result, reused, chosen.instead_of)
@@ -184,7 +186,7 @@ def find_result(store: Store, key: str) -> StageResult | None:
 
 def _make(
     stage: Stage, call: StageCall, chosen: Chosen, bench: Bench, progress: Progress
-) -> tuple[tuple[StoredFile, ...], float]:
+) -> tuple[tuple[StoredFile, ...], float, str]:
     engine = bench.shelf.take(chosen)
     with bench.store.files(call.inputs) as files, TemporaryDirectory(prefix="tutti-") as folder:
         started = time.perf_counter()
@@ -196,7 +198,7 @@ def _make(
         outputs = [_in_turns(output, bench, progress, waits) for output in outputs]
         stage.save(files, outputs, Path(folder))
         stored = tuple(_keep(bench.store, path, Path(folder)) for path in sorted(Path(folder).rglob("*.*")))
-        return stored, time.perf_counter() - started - sum(waits)
+        return stored, time.perf_counter() - started - sum(waits), stage.remark(outputs)
 
 
 def _keep(store: Store, path: Path, folder: Path) -> StoredFile:

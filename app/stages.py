@@ -43,6 +43,8 @@ class Stage:
     """Takes the files that were loaded, what the engine made of them, and a folder to write in."""
     weight: float
     """Share of a job's progress: about its seconds for 30 s of music on two cores with the built-in engines."""
+    remark: Callable[[Sequence[Any]], str] = lambda _: ""
+    """What a person should know of what the engine made, in a sentence; empty if nothing."""
     version: int = 1
     """Counted up when `load` or `save` changes what is written."""
     writes_labels: bool = False
@@ -52,6 +54,11 @@ class Stage:
     def inputs(self, roles: Mapping[str, str]) -> dict[str, str]:
         """Those of `roles` (role to digest) that this stage takes, in order."""
         return {role: roles[role] for role in sorted(roles) if any(fnmatchcase(role, need) for need in self.needs)}
+
+
+def _if_empty(sentence: str) -> Callable[[Sequence[Any]], str]:
+    """A remark where nothing was found in any of the inputs."""
+    return lambda outputs: "" if any(outputs) else sentence
 
 
 def _stem_of(role: str) -> str:
@@ -169,6 +176,7 @@ STAGES: Mapping[str, Stage] = {
             makes=("analysis.json",),
             load=_load_mono_mixture,
             save=_save_analysis,
+            remark=lambda outputs: "" if outputs[0].beats else "No beat found.",
             weight=3,
         ),
         Stage(
@@ -179,6 +187,7 @@ STAGES: Mapping[str, Stage] = {
             makes=("notes/*.json",),
             load=_load_pitched_stems,
             save=_save_notes,
+            remark=_if_empty("No notes found."),
             weight=4,
         ),
         Stage(
@@ -189,6 +198,7 @@ STAGES: Mapping[str, Stage] = {
             makes=("drums.json",),
             load=_load_drum_stem,
             save=_save_hits,
+            remark=_if_empty("No drums found."),
             weight=1,
         ),
         Stage(
@@ -199,6 +209,7 @@ STAGES: Mapping[str, Stage] = {
             makes=("lyrics.json", "lyrics.lrc", "lyrics.srt", "lyrics.txt"),
             load=_load_vocal_stem,
             save=_save_lyrics,
+            remark=lambda outputs: "" if outputs[0].words else "No lyrics found.",
             weight=4,
             may_be_skipped=True,
         ),

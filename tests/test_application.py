@@ -186,6 +186,14 @@ def test_sound_without_music_gives_empty_valid_results(client: Client, tmp_path:
     job = client.wait(client.start(track["id"], "transcribe", options)["id"])
     assert job["status"] == "completed", job
     assert {"score.pdf", "score.musicxml", "midi/all.mid", "lyrics.json"} <= set(digests(client.report(job["id"])))
+    if sound == "silence":
+        found = {name: stage_of(job, name)["note"] for name in ("rhythm", "notes", "drums", "lyrics")}
+        assert found == {
+            "rhythm": "No beat found.",
+            "notes": "No notes found.",
+            "drums": "No drums found.",
+            "lyrics": "No lyrics found.",
+        }
 
 
 @pytest.mark.parametrize(

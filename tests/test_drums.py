@@ -73,11 +73,6 @@ def test_samples_that_are_not_numbers_are_refused(engine: Onset) -> None:
         engine.run([synth.not_a_number()], Options())
 
 
-def test_another_rate_is_a_mistake_of_the_caller(engine: Onset) -> None:
-    with pytest.raises(ValueError, match="44100"):
-        engine.run([synth.silence(1.0, 22_050)], Options())
-
-
 def test_batch_gives_the_same_as_its_items_and_again(engine: Onset) -> None:
     batch = [synth.drums(synth.groove(synth.beats(tempo, 4, 2))) for tempo in (90, 140)] + [synth.silence(1.0)]
     together = engine.run(batch, Options())

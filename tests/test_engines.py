@@ -110,6 +110,14 @@ def test_not_a_number_is_refused(load: Callable[[str, str], Loaded], task: str, 
 
 
 @pytest.mark.parametrize(("task", "name"), HEARING)
+def test_another_rate_is_refused(load: Callable[[str, str], Loaded], task: str, name: str) -> None:
+    engine, options = load(task, name)
+    rate_hz, channels = FORMATS[task]
+    with pytest.raises(BadAudio, match=f"{rate_hz} Hz"):
+        held(engine.run([synth.spread(synth.noise(1.0, rate_hz * 2), channels)], options)[0])
+
+
+@pytest.mark.parametrize(("task", "name"), HEARING)
 def test_a_batch_gives_what_its_items_give(load: Callable[[str, str], Loaded], task: str, name: str) -> None:
     engine, options = load(task, name)
     sounds = [fit(task, synth.band(bars=1).mixture), fit(task, synth.noise(1.5)), fit(task, synth.silence(0.5))]

@@ -87,11 +87,6 @@ def test_samples_that_are_not_numbers_are_refused(engine: Librosa) -> None:
         engine.run([synth.not_a_number(2.0, RATE_HZ)], Options())
 
 
-def test_another_rate_is_a_mistake_of_the_caller(engine: Librosa) -> None:
-    with pytest.raises(ValueError, match="22050"):
-        engine.run([synth.silence(1.0, 44_100)], Options())
-
-
 def test_batch_gives_the_same_as_its_items_and_again(engine: Librosa) -> None:
     batch = [
         synth.drums(synth.groove(synth.beats(120, 4, 2)), RATE_HZ),
