@@ -32,6 +32,7 @@ class ConductorReplica:
         self, settings: Settings, stages: Mapping[str, DeploymentHandle]
     ) -> None:
         configure_logging(settings)
+        await asyncio.to_thread(Store(settings.store_url).sweep)
         catalogue, jobs = _open_catalogue(settings)
         conductor.Conductor(catalogue, jobs, {task: ServeRunner(handle) for task, handle in stages.items()})
         rank = serve.get_replica_context().rank

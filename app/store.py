@@ -1,7 +1,8 @@
 """Artifacts by what they contain: a folder or any fsspec URL, written atomically.
 
     blobs/ab/abcd…        the bytes whose SHA-256 is abcd…
-    results/12/1234….json what a stage made, under the key of its inputs, engine and parameters (see `stages.run_stage`)
+    results/12/1234….json what a stage made, under the key of its inputs, engine and parameters (see `running.py`)
+    partial/              what is being written, in a folder; it is renamed when it is whole
 
 A result is written after its blobs, so whatever a result names is there. Two writers of the same content write the
 same bytes under the same name: whoever is last changes nothing.
@@ -10,6 +11,7 @@ same bytes under the same name: whoever is last changes nothing.
 import hashlib
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,6 +26,9 @@ from fsspec.implementations.local import LocalFileSystem
 from app.errors import ArtifactGone
 
 _READ_BYTES = 1 << 20
+
+ABANDONED_S = 86_400
+"""A day: hours more than the largest file needs on the slowest disk."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,16 @@ class Store:
         with suppress(FileNotFoundError):
             self.fs.rm_file(self._result(key))
 
+    def sweep(self) -> None:
+        """Delete what writers that died left unfinished, once it is older than any write can take."""
+        for partial in self._partial_folder().glob("*") if self._is_local else ():
+            if time.time() - partial.stat().st_mtime > ABANDONED_S:
+                partial.unlink(missing_ok=True)
+
+    def _partial_folder(self) -> Path:
+        """On the same file system as the blobs, so that renaming is atomic."""
+        return Path(self.root) / "partial"
+
     def _blob(self, digest: str) -> str:
         return f"{self.root}/blobs/{digest[:2]}/{digest}"
 
@@ -113,7 +128,8 @@ class Store:
             return
         final = Path(target)
         final.parent.mkdir(parents=True, exist_ok=True)
-        partial = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
+        partial = self._partial_folder() / uuid.uuid4().hex
+        partial.parent.mkdir(exist_ok=True)
         try:
             with path.open("rb") as source, partial.open("wb") as copy:
                 shutil.copyfileobj(source, copy, _READ_BYTES)

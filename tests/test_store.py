@@ -1,5 +1,6 @@
 """The store: what goes in comes out, whole, under its own name; in a folder and in an object store alike."""
 
+import os
 from pathlib import Path
 
 import fsspec
@@ -80,3 +81,15 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, song: Path, monkeypatch: 
     with pytest.raises(OSError, match="No space left"):
         store.put(song)
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
+
+
+def test_what_a_killed_writer_left_is_swept_away_in_time(tmp_path: Path, song: Path) -> None:
+    store = Store((tmp_path / "store").as_uri())
+    blob = store.put(song)
+    old, fresh = (tmp_path / "store" / "partial" / name for name in ("old", "fresh"))
+    for path in (old, fresh):
+        path.write_bytes(b"half a so")
+    os.utime(old, (0, 0))
+    store.sweep()
+    assert (old.exists(), fresh.exists()) == (False, True)
+    assert store.has(blob.digest)
