@@ -26,9 +26,19 @@ def unlike_any(path: Path, seconds: float) -> Path:
     )
 
 
+LOG_LIMIT_S = 20.0
+LOG_DELAY_S = 1.0
+"""Ray forwards what workers print a few times a second."""
+
+
 def runs(application: LocalApplication, stage: str, key: str) -> int:
     """How often a stage has really run for the result `key`, by the application's log."""
-    return application.log.read_text().count(f"stage {stage} made {key[:12]}")
+    line = f"stage {stage} made {key[:12]}"
+    deadline = time.monotonic() + LOG_LIMIT_S
+    while line not in application.log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(LOG_DELAY_S)
+    return application.log.read_text().count(line)
 
 
 def key_of(report: Document, stage: str) -> str:
@@ -162,12 +172,12 @@ def test_a_killed_conductor_is_survived(client: Client, application: LocalApplic
 
 
 def test_a_killed_application_resumes(client: Client, application: LocalApplication, tmp_path: Path) -> None:
-    path = unlike_any(tmp_path / "noise.flac", 90)
-    track = client.send_file(path)
-    job = client.start(track["id"], "drum_score", DEMUCS)
-    until_separating(client, job["id"])
+    path = unlike_any(tmp_path / "noise.flac", 200)
+    job = client.start(client.send_file(path)["id"], "drum_score", DEMUCS)
     while stage_of(client.get(f"/jobs/{job['id']}"), "rhythm")["status"] != "completed":
         time.sleep(0.1)
+    assert runs(application, "rhythm", key_of(client.report(job["id"]), "rhythm")) == 1
+    assert stage_of(client.get(f"/jobs/{job['id']}"), "separation")["status"] == "running"
     application.kill()
     application.start()
     assert client.wait(job["id"])["status"] == "completed"
